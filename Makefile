@@ -1,0 +1,37 @@
+# Every target works in .venv, which the first of them makes.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test deep lint format clean
+
+run: $(READY)  ## serve the openai backend with a simulated upstream; needs no key
+	$(BIN)/python -m voiceproxy --plugin openai --plugin simulator
+
+test: $(READY)  ## every test but the long ones, with branch coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not deep"
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+deep: $(READY)  ## long property, load and packaging tests
+	$(BIN)/python -m pytest -m deep
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[speed,test,lint]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,45 @@
+"""The microphone's way up: client audio to ``input_audio_buffer.append``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pybase64
+
+from voiceproxy import Text
+from voiceproxy_openai.audio_formats import AudioFormat, Conversion
+
+MAX_APPEND = 15 * 1024 * 1024
+"""Decoded bytes the API takes in one append (K-5)."""
+
+_PREFIX = b'{"type":"input_audio_buffer.append","audio":"'
+_SUFFIX = b'"}'
+
+
+def append_frames(audio: bytes) -> Iterator[Text]:
+    """Audio in the API's format as append events, split at 15 MiB (AUD-17)."""
+    for start in range(0, len(audio), MAX_APPEND):
+        part = audio if len(audio) <= MAX_APPEND else audio[start : start + MAX_APPEND]
+        # Concatenated, not encoded: base64 needs no escaping, and this runs fifty times a second.
+        yield Text(_PREFIX + pybase64.b64encode(part) + _SUFFIX)
+
+
+class AudioInput:
+    """One client's audio stream, converted to what the session was configured for."""
+
+    def __init__(self, source: AudioFormat, send: Callable[[Text], None]) -> None:
+        self._conversion = Conversion(source, source.native)
+        self._send = send
+
+    def feed(self, data: bytes) -> int:
+        """A binary frame from the client. Returns how many bytes of audio went up."""
+        return self._append(self._conversion.feed(data))
+
+    def flush(self) -> int:
+        """The end of the stream: the samples the resampler held back go up as well."""
+        return self._append(self._conversion.flush())
+
+    def _append(self, audio: bytes) -> int:
+        for frame in append_frames(audio):
+            self._send(frame)
+        return len(audio)

@@ -1,0 +1,28 @@
+"""Remembering a little of what is over, because servers send things late."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+
+class Recent:
+    """The latest ids of some kind, at most ``size`` of them: a session may last an hour."""
+
+    __slots__ = ("_ids", "_size")
+
+    def __init__(self, size: int = 64) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._size = size
+
+    def add(self, name: str) -> None:
+        """Remember an id, and forget the oldest when there are too many."""
+        self._ids[name] = None
+        self._ids.move_to_end(name)
+        if len(self._ids) > self._size:
+            self._ids.popitem(last=False)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)

@@ -1,0 +1,194 @@
+"""Responses: one object each, from ``response.created`` to the AgentDone pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from voiceproxy_openai.errors import response_error
+from voiceproxy_openai.memory import Recent
+from voiceproxy_openai.reading import Event, object_at, text_at
+
+if TYPE_CHECKING:
+    from voiceproxy import TranslatorSession
+    from voiceproxy_openai.audio_output import AudioOutput
+    from voiceproxy_openai.function_calls import FunctionCalls
+    from voiceproxy_openai.messages import Messages
+    from voiceproxy_openai.output import Output
+    from voiceproxy_openai.response_gate import ResponseGate
+
+
+class ResponseState(Enum):
+    """Where a response is in its life."""
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    """The user spoke, or we gave it up: what still arrives of it is dropped."""
+    DONE = "done"
+    """Over upstream; function calls of it still wait for an answer."""
+    FINISHED = "finished"
+    """The client has been told."""
+
+
+@dataclass(slots=True, eq=False)
+class Response:
+    """One response of the upstream."""
+
+    key: str
+    """Ours, because the upstream may not name it."""
+    id: str
+    turn_ended: float
+    """When the turn it answers was over, in seconds of the session's clock."""
+    state: ResponseState = ResponseState.RUNNING
+    created: bool = False
+    """``response.created`` was seen; then only ``response.done`` ends it."""
+    first_token: float | None = None
+    speaking: bool = False
+    """AgentStartedSpeaking has been sent."""
+    audio: AudioOutput | None = None
+    items: dict[str, dict[int, list[str]]] = field(default_factory=dict)
+    """Text by item and content index, for servers that send no whole items."""
+    said: set[str] = field(default_factory=set)
+    """The texts the client has got of it."""
+
+
+class Responses:
+    """The responses that are not over, and the memory of a few that are."""
+
+    def __init__(
+        self, session: TranslatorSession, messages: Messages, gate: ResponseGate
+    ) -> None:
+        self._session = session
+        self._messages = messages
+        self._gate = gate
+        self._open: dict[str, Response] = {}
+        self._over = Recent()
+        self._count = 0
+        self._turn_ended: float | None = None
+        self.output: Output
+        self.calls: FunctionCalls
+
+    @property
+    def running(self) -> bool:
+        """True while a response is not over upstream."""
+        return bool(self._open)
+
+    def turn_ended(self) -> None:
+        """The user has spoken, typed or answered: the next response's latency counts from now."""
+        self._turn_ended = self._session.now()
+
+    # Finding them.
+
+    def of(self, event: Event) -> Response | None:
+        """The response an event belongs to; None when it is over.
+
+        A response that was never announced begins here: some servers send no response.created.
+        """
+        response_id = text_at(event, "response_id")
+        found = self._open.get(response_id)
+        return found if found is not None else self._find(response_id)
+
+    def _find(self, response_id: str) -> Response | None:
+        if response_id in self._over:
+            return None
+        if not response_id and self._open:
+            return next(reversed(self._open.values()))
+        return self._named(response_id) or self._begin(response_id, {})
+
+    def _named(self, response_id: str) -> Response | None:
+        """A response without an id so far, which this event names."""
+        response = self._open.pop("", None)
+        if response is not None:
+            response.id = response_id
+            self._open[response_id] = response
+        return response
+
+    def owner_of(self, item_id: str) -> Response | None:
+        """The response an item belongs to, or the only one there is."""
+        for response in self._open.values():
+            if item_id in response.items:
+                return response
+        return next(iter(self._open.values())) if len(self._open) == 1 else None
+
+    # Their lives.
+
+    def created(self, event: Event) -> None:
+        """``response.created``."""
+        given = object_at(event, "response")
+        response_id = text_at(given, "id")
+        if response_id in self._over:
+            return
+        response = self._open.get(response_id)
+        if response is None:
+            response = self._begin(response_id, given)
+        response.created = True
+
+    def _begin(self, response_id: str, given: Event) -> Response:
+        self._count += 1
+        began = self._session.now()
+        turn_ended, self._turn_ended = self._turn_ended, None
+        response = Response(
+            f"response_{self._count}", response_id, began if turn_ended is None else turn_ended
+        )
+        self._open[response_id] = response
+        self._gate.response_began(response.key, given)
+        return response
+
+    def start_speaking(self, response: Response) -> None:
+        """AgentStartedSpeaking, once a response, before the first thing the client gets of it."""
+        if response.speaking:
+            return
+        response.speaking = True
+        now = self._session.now()
+        first = now if response.first_token is None else response.first_token
+        self._messages.started_speaking(
+            now - response.turn_ended, now - first, first - response.turn_ended
+        )
+
+    def interrupt(self) -> None:
+        """The user speaks; the upstream cancels what is running (OUT-15)."""
+        for response in self._open.values():
+            if response.state is ResponseState.RUNNING:
+                response.state = ResponseState.INTERRUPTED
+
+    def done(self, event: Event) -> None:
+        """``response.done``: the one end of a response, whatever its status."""
+        given = object_at(event, "response")
+        response = self.of({"response_id": text_at(given, "id")})
+        if response is None:
+            return
+        status = text_at(given, "status")
+        self.output.complete(response, given, cancelled=status == "cancelled")
+        self._report(status, given)
+        self.end(response, cancelled=status == "cancelled")
+
+    def _report(self, status: str, given: Event) -> None:
+        """A failed response is reported here and nowhere else (DEF-14)."""
+        if status not in ("failed", "incomplete"):
+            return
+        error = response_error(given)
+        if error.fatal:
+            self._session.fail(error.fatal, error.description)
+        elif status == "failed":
+            self._messages.error(error.code, error.description)
+        else:
+            self._messages.warning(error.code, "The agent's reply was cut short.")
+
+    def end(self, response: Response, *, cancelled: bool = False) -> None:
+        """It is over upstream; the client is told unless function calls of it are open (DEF-30)."""
+        self._open.pop(response.id, None)
+        if response.id:
+            self._over.add(response.id)
+        response.state = ResponseState.DONE
+        # The calls first: what they want is then asked for once, with everything else.
+        if not self.calls.response_ended(response, cancelled=cancelled):
+            self.finish(response)
+        self._gate.response_ended(response.key)
+
+    def finish(self, response: Response) -> None:
+        """AgentDone and AgentAudioDone, exactly once a response (DEF-10, DEF-11)."""
+        if response.state is ResponseState.DONE:
+            response.state = ResponseState.FINISHED
+            response.audio = None
+            self._messages.done()

@@ -1,0 +1,138 @@
+"""The settings of the openai backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marshmallow import fields, validate
+
+from voiceproxy import SettingsSchema
+
+REALTIME_URL = "wss://api.openai.com/v1/realtime"
+
+_POSITIVE = validate.Range(min=0, min_inclusive=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAISettings:
+    """How to reach an OpenAI Realtime server, and what to ask of it."""
+
+    api_key: str = ""
+    url: str = REALTIME_URL
+    auth: str = "bearer"
+    organization: str = ""
+    project: str = ""
+    headers: tuple[str, ...] = ()
+    ca_file: str = ""
+    dial: str = "after"
+    # The SDK's types give gpt-realtime and gpt-realtime-mini an end date; these have none.
+    model: str = "gpt-realtime-2.1"
+    voice: str = "marin"
+    transcription_model: str = "gpt-transcribe"
+    transcription_language: str = "en"
+    transcription_prompt: str = ""
+    mark_responses: bool = True
+    session_timeout: float = 10.0
+    ack_timeout: float = 5.0
+    function_call_timeout: float = 20.0
+
+
+class OpenAISettingsSchema(SettingsSchema):
+    """OpenAI Realtime, Azure OpenAI, or any server that speaks the same protocol."""
+
+    section = "openai"
+    makes = OpenAISettings
+
+    api_key = fields.String(
+        load_default="",
+        metadata={
+            "help": "API key; not needed when a simulator stands in or the server asks for none.",
+            "secret": True,
+            "variables": ["OPENAI_API_KEY"],
+        },
+    )
+    url = fields.Url(
+        schemes={"ws", "wss"},
+        require_tld=False,
+        load_default=REALTIME_URL,
+        metadata={
+            "help": "Realtime endpoint. Without model, call_id, intent or deployment in its "
+            "query, ?model= is added.",
+            "variables": ["OPENAI_REALTIME_URL"],
+            "upstream_url": True,
+        },
+    )
+    auth = fields.String(
+        load_default="bearer",
+        validate=validate.OneOf(["bearer", "api-key"]),
+        metadata={"help": "How the key is sent: Authorization: Bearer, or Azure's api-key header."},
+    )
+    organization = fields.String(
+        load_default="",
+        metadata={"help": "OpenAI-Organization header.", "variables": ["OPENAI_ORG_ID"]},
+    )
+    project = fields.String(
+        load_default="",
+        metadata={"help": "OpenAI-Project header.", "variables": ["OPENAI_PROJECT_ID"]},
+    )
+    headers = fields.List(
+        fields.String(validate=validate.Regexp(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*$")),
+        load_default=list,
+        metadata={"help": "Further headers for the upstream, each NAME:VALUE.", "secret": True},
+    )
+    ca_file = fields.String(
+        load_default="",
+        metadata={"help": "PEM file of the authorities to trust instead of the system's."},
+    )
+    dial = fields.String(
+        load_default="after",
+        validate=validate.OneOf(["auto", "before", "after"]),
+        metadata={
+            "help": "Dial before or after the client's upgrade is answered. The API accepts the "
+            "upgrade before it looks at the key, so waiting for it tells a client nothing.",
+        },
+    )
+    model = fields.String(load_default=OpenAISettings.model, metadata={"help": "Realtime model."})
+    voice = fields.String(
+        load_default=OpenAISettings.voice,
+        metadata={"help": "Voice, when the client's Settings name none of OpenAI's."},
+    )
+    transcription_model = fields.String(
+        load_default=OpenAISettings.transcription_model,
+        metadata={"help": "Model that writes down what the user says; empty: no transcripts."},
+    )
+    transcription_language = fields.String(
+        load_default="en",
+        metadata={
+            "help": "Language of the speech (ISO 639-1) when the client's Settings name none; "
+            "empty: detected.",
+        },
+    )
+    transcription_prompt = fields.String(
+        load_default="", metadata={"help": "Hint for the transcription model."}
+    )
+    mark_responses = fields.Boolean(
+        load_default=True,
+        metadata={
+            "help": "Put a mark into the metadata of each response we ask for, to tell it from "
+            "those the server makes by itself. Turn off for servers that refuse metadata.",
+        },
+    )
+    session_timeout = fields.Float(
+        load_default=10.0,
+        validate=_POSITIVE,
+        metadata={"help": "Seconds to wait for the answer to session.update."},
+    )
+    ack_timeout = fields.Float(
+        load_default=5.0,
+        validate=_POSITIVE,
+        metadata={"help": "Seconds to wait for the confirmation of an item or a response."},
+    )
+    function_call_timeout = fields.Float(
+        load_default=20.0,
+        validate=_POSITIVE,
+        metadata={
+            "help": "Seconds a response may stay open after its function calls were answered, "
+            "and the agent be reported busy while they are not.",
+        },
+    )

@@ -1,0 +1,71 @@
+"""The user's voice: what the upstream's voice-activity detection says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voiceproxy_openai.client_events import ClientEvents
+from voiceproxy_openai.reading import Event, number_at, text_at
+
+if TYPE_CHECKING:
+    from voiceproxy import TranslatorSession
+    from voiceproxy_openai.messages import Messages
+    from voiceproxy_openai.playback import Playback
+    from voiceproxy_openai.response_gate import ResponseGate
+    from voiceproxy_openai.responses import Responses
+    from voiceproxy_openai.transcripts import Transcripts
+
+
+class Speech:
+    """Barge-in and the end of spoken turns."""
+
+    def __init__(
+        self,
+        session: TranslatorSession,
+        messages: Messages,
+        upstream: ClientEvents,
+        responses: Responses,
+        gate: ResponseGate,
+        transcripts: Transcripts,
+        playback: Playback,
+    ) -> None:
+        self._session = session
+        self._messages = messages
+        self._upstream = upstream
+        self._responses = responses
+        self._gate = gate
+        self._transcripts = transcripts
+        self._playback = playback
+        self.automatic = True
+        """False in manual mode, where a commit is ours and no response follows by itself."""
+
+    def started(self, _: Event) -> None:
+        """``speech_started``: the client is told first, then the upstream what was heard."""
+        discarded = self._session.discard_audio()
+        self._messages.user_started_speaking()
+        self._responses.interrupt()
+        heard = self._playback.interrupted(discarded)
+        if heard is not None:
+            self._upstream.truncate_item(*heard)
+
+    def stopped(self, event: Event) -> None:
+        """``speech_stopped``: UtteranceEnd with its defaults (TRN-2)."""
+        self._responses.turn_ended()
+        channel = event.get("channel")
+        last_word_end = number_at(event, "last_word_end")
+        self._messages.transcript(
+            {
+                "type": "UtteranceEnd",
+                "channel": channel if isinstance(channel, list) and channel else [0, 1],
+                "last_word_end": 0 if last_word_end is None else last_word_end,
+            }
+        )
+
+    def committed(self, _: Event) -> None:
+        """``committed``: no response yet, but the server may make one by itself."""
+        if self.automatic:
+            self._gate.turn_committed()
+
+    def timed_out(self, event: Event) -> None:
+        """``timeout_triggered``: the silence becomes an item; its transcript is made up."""
+        self._transcripts.ignore(text_at(event, "item_id"))

@@ -1,0 +1,90 @@
+"""What the user said, written down: interim and final (TRN-4 to TRN-6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from voiceproxy_openai.memory import Recent
+from voiceproxy_openai.reading import Event, integer_at, number_at, objects_at, text_at
+
+if TYPE_CHECKING:
+    from voiceproxy_openai.messages import Messages
+
+MAX_OPEN = 32
+"""Interim transcripts kept at a time; the oldest was forgotten by the upstream as well."""
+
+
+class Transcripts:
+    """Interim words by item, until the final ones replace them."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._interim: dict[str, str] = {}
+        self._ignored = Recent(8)
+
+    def ignore(self, item_id: str) -> None:
+        """Whatever is transcribed of this item is not speech."""
+        if item_id:
+            self._ignored.add(item_id)
+
+    def delta(self, event: Event) -> None:
+        """``transcription.delta``: an interim Transcript of all words so far."""
+        item_id, words = text_at(event, "item_id"), text_at(event, "delta")
+        if not words or item_id in self._ignored:
+            return
+        if item_id not in self._interim and len(self._interim) >= MAX_OPEN:
+            del self._interim[next(iter(self._interim))]
+        self._interim[item_id] = self._interim.get(item_id, "") + words
+        self._messages.transcript(_transcript(event, self._interim[item_id], final=False))
+
+    def completed(self, event: Event) -> None:
+        """``transcription.completed``: the final Transcript, and the turn's ConversationText."""
+        item_id, words = text_at(event, "item_id"), text_at(event, "transcript")
+        self._interim.pop(item_id, None)
+        if item_id in self._ignored:
+            return
+        self._messages.transcript(_transcript(event, words, final=True))
+        if words.strip():
+            self._messages.say("user", words, spoken=True)
+
+    def failed(self, event: Event) -> None:
+        """``transcription.failed``: nothing more comes for this item (DEF-17)."""
+        self._interim.pop(text_at(event, "item_id"), None)
+
+
+def _transcript(event: Event, words: str, *, final: bool) -> dict[str, Any]:
+    channels = _channels(event)
+    return {
+        "type": "Transcript",
+        "transcript": words,
+        "is_final": final,
+        "speech_final": final,
+        "channel": integer_at(event, "channel", channels[0]),
+        "channel_index": channels,
+        "start": number_at(event, "start") or 0,
+        "duration": number_at(event, "duration") or 0,
+        "alternatives": _alternatives(event) or [_alternative({}, words)],
+    }
+
+
+def _channels(event: Event) -> list[int]:
+    """``channel_index``, else the channel, else the first (TRN-5)."""
+    given = event.get("channel_index")
+    if isinstance(given, list):
+        channels = [channel for channel in given if type(channel) is int]
+        if channels:
+            return channels
+    return [integer_at(event, "channel")]
+
+
+def _alternatives(event: Event) -> list[dict[str, Any]]:
+    return [_alternative(given, "") for given in objects_at(event, "alternatives")]
+
+
+def _alternative(given: Event, words: str) -> dict[str, Any]:
+    confidence = number_at(given, "confidence")
+    return {
+        "transcript": text_at(given, "transcript") or words,
+        "confidence": 1 if confidence is None else confidence,
+        "words": objects_at(given, "words"),
+    }

@@ -1,0 +1,174 @@
+"""One socket: a session's line, with one writer, a bounded queue and timers that end with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from voiceproxy_simulator.session import Session
+from voiceproxy_simulator.wire import Frame, Timer
+
+log = logging.getLogger(__name__)
+
+FULL_BYTES = 128 * 1024
+"""Queued bytes (two seconds of audio as base64) above which no more is produced."""
+
+DEAF_BYTES = 1024 * 1024
+"""Queued bytes above which the client is not read either: it sends but does not listen."""
+
+CLOSE_SECONDS = 2.0
+"""How long a peer may take to answer a close before the connection is aborted."""
+
+
+class Connection:
+    """The line of one session. Its writer task alone writes to, and closes, the socket."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[str | bytes] = deque()
+        self._queued = 0
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closing: tuple[int, str] | None = None
+        self._timers: set[asyncio.TimerHandle] = set()
+        self.session: Session | None = None
+
+    # The line
+
+    @property
+    def full(self) -> bool:
+        """More is queued than the peer is reading."""
+        return self._queued > FULL_BYTES
+
+    def now(self) -> float:
+        """The loop's clock."""
+        return self._loop.time()
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """A timer that ends with the connection."""
+
+        def run() -> None:
+            self._timers.discard(handle)
+            self._guard(callback)
+
+        handle = self._loop.call_later(seconds, run)
+        self._timers.add(handle)
+        return _Timer(handle, self._timers)
+
+    def send(self, frame: Frame) -> None:
+        """Queue a frame; nothing follows a close."""
+        if self._closing is None:
+            data = orjson.dumps(frame).decode() if isinstance(frame, dict) else frame
+            self._queue.append(data)
+            self._queued += len(data)
+            self._wake.set()
+            if self._queued > DEAF_BYTES:
+                self._room.clear()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close behind what is queued."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._wake.set()
+
+    # The socket
+
+    async def serve(self, session: Session) -> None:
+        """Run the session until one side closes."""
+        self.session = session
+        session.open()
+        await self._run(self._read(session))
+
+    async def refuse(self) -> None:
+        """Send what is queued and close, without listening."""
+        await self._run(self._ignore())
+
+    async def _run(self, reading: asyncio.coroutines.Coroutine[None, None, None]) -> None:
+        writer = asyncio.create_task(self._write(), name="simulator writer")
+        try:
+            await reading
+        finally:
+            self.close(WSCloseCode.OK, "")
+            self._end_timers()
+            await self._finish(writer)
+
+    async def _read(self, session: Session) -> None:
+        while True:
+            await self._room.wait()
+            message = await self._socket.receive()
+            if message.type is WSMsgType.TEXT:
+                self._guard(lambda data=message.data: session.receive(data))
+            elif message.type is WSMsgType.BINARY:
+                session.receive_binary()
+            else:
+                return
+
+    async def _ignore(self) -> None:
+        while (await self._socket.receive()).type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+            continue
+
+    def _guard(self, callback: Callable[[], None]) -> None:
+        """A mistake of the simulator ends one session, loudly."""
+        try:
+            callback()
+        except Exception:
+            log.exception("the simulator failed")
+            self.close(WSCloseCode.INTERNAL_ERROR, "The simulator failed.")
+
+    async def _write(self) -> None:
+        while self._queue or self._closing is None:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                await self._write_next(self._queue.popleft())
+        code, reason = self._closing
+        await self._socket.close(code=code, message=reason.encode()[:123])
+
+    async def _write_next(self, data: str | bytes) -> None:
+        if isinstance(data, str):
+            await self._socket.send_str(data)
+        else:
+            await self._socket.send_bytes(data)
+        was_full = self.full
+        self._queued -= len(data)
+        if self._queued <= DEAF_BYTES:
+            self._room.set()
+        if was_full and not self.full and self.session is not None:
+            self._guard(self.session.drained)
+
+    async def _finish(self, writer: asyncio.Task[None]) -> None:
+        """Let the writer say goodbye; whoever does not read it is cut off."""
+        done, _ = await asyncio.wait({writer}, timeout=CLOSE_SECONDS)
+        if not done and self._socket.get_extra_info("socket") is not None:
+            self._abort()
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+
+    def _abort(self) -> None:
+        transport = self._socket.get_extra_info("transport")
+        if transport is not None:
+            transport.abort()
+
+    def _end_timers(self) -> None:
+        for handle in self._timers:
+            handle.cancel()
+        self._timers.clear()
+
+
+class _Timer:
+    """A timer of a connection, forgotten by it once called off."""
+
+    def __init__(self, handle: asyncio.TimerHandle, timers: set[asyncio.TimerHandle]) -> None:
+        self._handle = handle
+        self._timers = timers
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+        self._timers.discard(self._handle)

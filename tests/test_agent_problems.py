@@ -1,0 +1,155 @@
+"""voiceproxy/agent/problems.py: where a message is wrong, and nothing a client wrote."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import fields
+
+from voiceproxy.agent import CLIENT_MESSAGES, SERVER_MESSAGES, problems, server_problems
+from voiceproxy.agent.json_fields import OneOrMore, StrOr
+from voiceproxy.agent.settings_message import PastMessage
+
+
+def names_in(shape):
+    """Every key a shape knows, at any depth."""
+    for name, field in shape.fields.items():
+        yield name
+        yield from names_under(field)
+
+
+def names_under(field):
+    if isinstance(field, fields.List):
+        yield from names_under(field.inner)
+    elif isinstance(field, fields.Nested):
+        yield from names_in(field.schema)
+    elif isinstance(field, OneOrMore | StrOr):
+        yield from names_in(field.shape)
+    elif isinstance(field, PastMessage):
+        yield from names_in(field.words)
+        yield from names_in(field.calls)
+
+
+NAMES = sorted({"type", *(name for shape in CLIENT_MESSAGES.values() for name in names_in(shape))})
+
+LINE = re.compile(
+    rf"(?:{'|'.join(NAMES)})(?:\[\d+\]|\.(?:{'|'.join(NAMES)}))*: "
+    r"(?:Missing data for required field\.|Field may not be null\.|Must be one of: default, queue, "
+    r"interrupt\.|Must (?:be|not be|have)(?: |\w|\"max\"|0)+\.)"
+    r"|and \d+ more"
+)
+"""All a line can be: the protocol's own names, indexes, and one of its own texts."""
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("max"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), inner, max_size=6)
+    ),
+    max_leaves=40,
+)
+json_objects = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), json_values)
+client_types = st.sampled_from(list(CLIENT_MESSAGES))
+
+
+@given(json_objects, client_types | json_values | st.none())
+def test_any_json_object_gets_lines_of_the_protocols_own_words_and_no_exception(message, kind):
+    if kind is not None:
+        message["type"] = kind
+    for line in problems(message):
+        assert LINE.fullmatch(line)
+
+
+@given(json_objects, st.sampled_from(list(SERVER_MESSAGES)) | json_values)
+def test_any_json_object_can_be_checked_as_a_server_message(message, kind):
+    message["type"] = kind
+    assert all(isinstance(line, str) for line in server_problems(message))
+
+
+def test_a_line_is_the_json_path_with_indexes_and_what_was_expected():
+    functions = [{"name": "book"}, {"name": "cancel"}, {"description": "nameless"}]
+    assert problems({"type": "Settings", "agent": {"think": {"functions": functions}}}) == [
+        "agent.think.functions[2].name: Missing data for required field."
+    ]
+
+
+def test_every_bad_field_is_named_in_the_order_of_the_paths():
+    functions = [None if index in (2, 10) else {"name": "f"} for index in range(11)]
+    agent = {"think": [{"functions": functions}, {"prompt": 1}], "greeting": {}, "language": 1}
+    assert problems({"type": "Settings", "agent": agent, "audio": {"input": {}}}) == [
+        "agent.greeting: Must be a string.",
+        "agent.language: Must be a string.",
+        "agent.think[0].functions[2]: Field may not be null.",
+        "agent.think[0].functions[10]: Field may not be null.",
+        "agent.think[1].prompt: Must be a string.",
+        "audio.input.encoding: Missing data for required field.",
+        "audio.input.sample_rate: Missing data for required field.",
+    ]
+
+
+@pytest.mark.parametrize(("bad", "last"), [(20, 19), (21, None), (500, None)])
+def test_past_twenty_lines_the_last_says_how_many_more_there_are(bad, last):
+    found = problems({"type": "Settings", "tags": [None] * bad})
+    assert found[:20] == [f"tags[{index}]: Field may not be null." for index in range(20)]
+    assert found[20:] == ([] if last == 19 else [f"and {bad - 20} more"])
+
+
+def test_no_line_repeats_a_value_or_a_header_name_of_the_client():
+    secret = "sk-live-0123456789"
+    endpoint = {"url": [secret], "headers": {secret: [secret]}}
+    agent = {
+        "think": {"endpoint": endpoint, "functions": [secret], "context_length": secret},
+        "context": {"messages": [secret, {"role": [secret], "content": {secret: secret}}]},
+        "speak": secret,
+        secret: {secret: secret},
+    }
+    found = problems({"type": "Settings", "agent": agent, "audio": secret, "flags": [secret]})
+    assert len(found) == 10
+    assert secret not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({}, "type: Missing data for required field."),
+        ({"type": None}, "type: Must be a string."),
+        ({"type": ["Settings"]}, "type: Must be a string."),
+    ],
+)
+def test_a_message_without_a_type_is_a_problem(message, expected):
+    assert problems(message) == [expected]
+    assert server_problems(message) == [expected]
+
+
+def test_a_client_type_this_protocol_does_not_have_is_left_to_the_backend():
+    assert problems({"type": "Dance", "partner": None}) == []
+
+
+def test_a_server_type_this_protocol_does_not_have_is_a_problem():
+    assert server_problems({"type": "Dance"}) == ["type: Must be one of SERVER_MESSAGES."]
+
+
+def test_a_server_message_is_checked_for_keys_nobody_knows():
+    assert server_problems({"type": "SettingsApplied", "at": 1}) == ["at: Unknown field."]
+
+
+@pytest.mark.parametrize(
+    ("message", "dialect"),
+    [
+        ({"type": "AgentDone"}, "component"),
+        ({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 0}, "component"),
+        ({"type": "History", "role": "user", "content": "hi"}, "agent"),
+    ],
+)
+def test_a_message_of_one_dialect_alone_is_a_problem_in_the_other(message, dialect):
+    other = {"component": "agent", "agent": "component"}[dialect]
+    assert server_problems(message) == server_problems(message, dialect) == []
+    assert server_problems(message, other) == [f"type: Must be a message of the {other} dialect."]
+
+
+@pytest.mark.parametrize("dialect", ["component", "agent"])
+def test_a_message_of_both_dialects_is_a_problem_in_neither(dialect):
+    assert server_problems({"type": "AgentAudioDone"}, dialect) == []

@@ -1,0 +1,70 @@
+"""A proxy between voice-agent apps and realtime voice APIs, made of plugins."""
+
+from voiceproxy.app import (
+    add_endpoint,
+    create_app,
+    endpoints,
+    settings_of,
+    setup,
+    stand_in,
+)
+from voiceproxy.backend import Endpoint, Translator, Upstream
+from voiceproxy.closing import Closing, Traffic
+from voiceproxy.errors import (
+    ClientFault,
+    PluginFault,
+    PluginLoadError,
+    Refuse,
+    SessionError,
+    SettingsError,
+    UpstreamFault,
+    UsageError,
+    VoiceproxyError,
+)
+from voiceproxy.frames import Binary, Close, Frame, Text
+from voiceproxy.handle import Session, State, StateKey, TranslatorSession
+from voiceproxy.hookspecs import hookimpl
+from voiceproxy.lane import Hold
+from voiceproxy.settings import SettingsSchema
+
+__version__ = "0.1.0"
+
+__all__ = [
+    # An application
+    "create_app",
+    "setup",
+    "endpoints",
+    # A plugin
+    "hookimpl",
+    "Session",
+    "State",
+    "StateKey",
+    "Hold",
+    "Closing",
+    "Traffic",
+    "Refuse",
+    "SettingsSchema",
+    "settings_of",
+    # A backend
+    "Endpoint",
+    "Upstream",
+    "Translator",
+    "TranslatorSession",
+    "add_endpoint",
+    "stand_in",
+    # Frames
+    "Frame",
+    "Text",
+    "Binary",
+    "Close",
+    # Errors
+    "VoiceproxyError",
+    "UsageError",
+    "SettingsError",
+    "PluginLoadError",
+    "SessionError",
+    "ClientFault",
+    "UpstreamFault",
+    "PluginFault",
+    "__version__",
+]

@@ -1,0 +1,7 @@
+"""``python -m voiceproxy``."""
+
+import sys
+
+from voiceproxy.cli import main
+
+sys.exit(main())

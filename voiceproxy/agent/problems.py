@@ -1,0 +1,84 @@
+"""What is wrong with a message: a line for every bad field, with its place, never its value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from marshmallow.exceptions import SCHEMA
+
+from voiceproxy.agent.client_messages import CLIENT_MESSAGES
+from voiceproxy.agent.dialects import ONLY
+from voiceproxy.agent.server_messages import SERVER_MESSAGES
+
+if TYPE_CHECKING:
+    from marshmallow import Schema
+
+    from voiceproxy.agent.dialects import Dialect
+
+MAX_PROBLEMS = 20
+"""As many lines as a person reads before fixing the first."""
+
+Place = tuple[str | int, ...]
+"""The keys and array indexes that lead from the message to a field."""
+
+
+def problems(message: dict[str, Any]) -> list[str]:
+    """Check a client's message, at any depth; return one line per bad field, none when it is valid.
+
+    A line is the JSON path and what was expected there:
+    ``agent.think.functions[2].name: Missing data for required field.`` Lines are in the order of
+    their paths, indexes as numbers; past 20 the last says how many more there are. A path is made
+    of the protocol's own names and of indexes, so nothing a client wrote is repeated. A ``type``
+    this protocol does not have is no problem here: what a backend accepts is the backend's to say.
+    """
+    kind = message.get("type")
+    if not isinstance(kind, str):
+        return _type_problems(message)
+    shape = CLIENT_MESSAGES.get(kind)
+    return [] if shape is None else _shape_problems(shape, message)
+
+
+def server_problems(message: dict[str, Any], dialect: Dialect | None = None) -> list[str]:
+    """Check a message to a client, for tests: as ``problems``, but strictly.
+
+    Unknown keys and unknown types are problems; so is, when a ``dialect`` is given, a type that
+    only the other one has.
+    """
+    kind = message.get("type")
+    if not isinstance(kind, str):
+        return _type_problems(message)
+    shape = SERVER_MESSAGES.get(kind)
+    if shape is None:
+        return ["type: Must be one of SERVER_MESSAGES."]
+    if dialect is not None and ONLY.get(kind, dialect) != dialect:
+        return [f"type: Must be a message of the {dialect} dialect."]
+    return _shape_problems(shape, message)
+
+
+def _type_problems(message: dict[str, Any]) -> list[str]:
+    expected = "Must be a string." if "type" in message else "Missing data for required field."
+    return [f"type: {expected}"]
+
+
+def _shape_problems(shape: Schema, message: dict[str, Any]) -> list[str]:
+    found = sorted(_flatten(shape.validate(message), ()))
+    lines = [_path(place) + expected for place, expected in found[:MAX_PROBLEMS]]
+    if len(found) > MAX_PROBLEMS:
+        lines.append(f"and {len(found) - MAX_PROBLEMS} more")
+    return lines
+
+
+def _flatten(errors: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    """Walk marshmallow's errors: mappings by key or index, with lists of texts for leaves."""
+    if isinstance(errors, Mapping):
+        for key, inner in errors.items():
+            yield from _flatten(inner, place if key == SCHEMA else (*place, key))
+    else:
+        yield from ((place, text) for text in errors)
+
+
+def _path(place: Place) -> str:
+    """Write a place as JSON paths are written, ``agent.think[0].functions[2].name: ``."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return "".join(parts).removeprefix(".") + ": " if place else ""

@@ -1,0 +1,204 @@
+"""The application: plugins set up, endpoints routed, sessions opened and closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from aiohttp import web
+
+from voiceproxy.chains import compile_chains
+from voiceproxy.errors import PluginLoadError, SettingsError, UsageError
+from voiceproxy.host_settings import HostSettings, configure
+from voiceproxy.plugins import Plugins
+from voiceproxy.reception import Reception, with_dialect
+from voiceproxy.settings import Configuration
+
+if TYPE_CHECKING:
+    from voiceproxy.backend import Endpoint
+
+T = TypeVar("T")
+
+
+class Registry:
+    """What plugins register in ``voiceproxy_setup``."""
+
+    def __init__(self) -> None:
+        self.endpoints: dict[str, Endpoint] = {}
+        self.stand_ins: dict[str, Callable[[], str]] = {}
+
+    def add(self, endpoint: Endpoint) -> None:
+        """Claim the endpoint's path."""
+        taken = self.endpoints.get(endpoint.path)
+        if taken is None:
+            self.endpoints[endpoint.path] = endpoint
+        elif not endpoint.shared:
+            raise UsageError(f"{endpoint.name} and {taken.name} both want the path {endpoint.path}")
+
+
+CONFIGURATION = web.AppKey("configuration", Configuration)
+REGISTRY = web.AppKey("registry", Registry)
+RECEPTION = web.AppKey("reception", Reception)
+
+
+def add_endpoint(app: web.Application, endpoint: Endpoint) -> None:
+    """Serve a path. In ``voiceproxy_setup`` only. Raises UsageError when the path is taken."""
+    app[REGISTRY].add(endpoint)
+
+
+def stand_in(app: web.Application, protocol: str, url: str | Callable[[], str]) -> None:
+    """Let something else be dialled wherever a backend's upstream speaks that protocol.
+
+    In ``voiceproxy_setup`` only. ``url`` is ``ws://`` or ``wss://``; a callable is asked each time
+    a session is opened, so a server that picks its port when it starts can be named before.
+    """
+    app[REGISTRY].stand_ins[protocol] = url if callable(url) else lambda: url
+
+
+def settings_of(app: web.Application, cls: type[T]) -> T:
+    """The loaded settings of a plugin, by the class its schema makes."""
+    return app[CONFIGURATION][cls]
+
+
+def endpoints(app: web.Application) -> list[Endpoint]:
+    """Every endpoint the application serves."""
+    return list(app[REGISTRY].endpoints.values())
+
+
+def create_app(
+    plugins: Plugins | Sequence[str | object] = (),
+    *,
+    settings: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    configuration: Configuration | None = None,
+) -> web.Application:
+    """Make an application that can be run, or mounted with ``add_subapp``.
+
+    ``plugins``: names, import paths, modules or objects, in order. ``settings``: values that stand
+    above every other source, by name: ``{"max_sessions": 10, "openai.api_key": "..."}``.
+    ``environ`` replaces the environment and the ``.env`` file. Raises UsageError (SettingsError,
+    PluginLoadError) for everything an operator can set right.
+    """
+    app = web.Application()
+    _install(app, "", plugins, settings, environ, configuration)
+    app.router.add_get("/health", _health)
+    app.router.add_get("/ready", _ready)
+    return app
+
+
+def setup(
+    app: web.Application,
+    path: str = "",
+    plugins: Plugins | Sequence[str | object] = (),
+    *,
+    settings: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    configuration: Configuration | None = None,
+) -> None:
+    """Serve the endpoints in an application of your own, each path behind ``path``.
+
+    As ``create_app``, without ``/health`` and ``/ready``. Call it before the application starts.
+    """
+    _install(app, path.rstrip("/"), plugins, settings, environ, configuration)
+
+
+def _install(
+    app: web.Application,
+    prefix: str,
+    plugins: Plugins | Sequence[str | object],
+    settings: Mapping[str, object] | None,
+    environ: Mapping[str, str] | None,
+    configuration: Configuration | None,
+) -> None:
+    loaded = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
+    if configuration is None:
+        configuration = _configure(loaded, settings or {}, environ)
+    registry = Registry()
+    app[CONFIGURATION], app[REGISTRY] = configuration, registry
+    _set_up(app, loaded)
+    _check(registry)
+    host = configuration[HostSettings]
+    reception = Reception(host, compile_chains(loaded), registry.stand_ins)
+    app[RECEPTION] = reception
+    for endpoint in registry.endpoints.values():
+        served = with_dialect(endpoint, host.dialect)
+        app.router.add_get(prefix + endpoint.path, partial(_answer, reception, served))
+    app.cleanup_ctx.append(_reception_context)
+    app.on_shutdown.append(_stop)
+
+
+def _configure(
+    plugins: Plugins, settings: Mapping[str, object], environ: Mapping[str, str] | None
+) -> Configuration:
+    schemas = plugins.schemas.values()
+    if environ is None:
+        return configure(schemas, environ=os.environ, overrides=settings)
+    return configure(schemas, environ=environ, overrides={"env_file": "", **settings})
+
+
+def _set_up(app: web.Application, plugins: Plugins) -> None:
+    problems: list[str] = []
+    for implementation in plugins.implementations("voiceproxy_setup"):
+        try:
+            implementation.function(app)
+        except SettingsError as error:
+            problems.extend(error.problems)
+        except UsageError:
+            raise
+        except Exception as error:
+            cause = f"its setup failed: {type(error).__name__}: {error}"
+            raise PluginLoadError(implementation.plugin_name, cause) from error
+    if problems:
+        raise SettingsError(problems)
+    plugins.freeze()
+
+
+def _check(registry: Registry) -> None:
+    if not registry.endpoints:
+        raise UsageError(
+            "no backend among the plugins; try: python -m voiceproxy --plugin openai "
+            "--plugin simulator"
+        )
+    asked = {
+        endpoint.name: endpoint.problems
+        for endpoint in registry.endpoints.values()
+        if endpoint.upstream_protocol not in registry.stand_ins
+    }
+    problems = [problem for ask in asked.values() for problem in ask()]
+    if problems:
+        raise SettingsError(problems)
+
+
+async def _answer(
+    reception: Reception, endpoint: Endpoint, request: web.Request
+) -> web.StreamResponse:
+    return await reception.answer(request, endpoint)
+
+
+async def _reception_context(app: web.Application) -> AsyncIterator[None]:
+    await app[RECEPTION].start()
+    yield
+    await app[RECEPTION].close()
+
+
+async def _stop(app: web.Application) -> None:
+    await app[RECEPTION].stop()
+
+
+async def _health(request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+async def _ready(request: web.Request) -> web.Response:
+    reception = request.app[RECEPTION]
+    backends: dict[str, list[str]] = {}
+    for endpoint in endpoints(request.app):
+        backends.setdefault(endpoint.name, []).append(endpoint.path)
+    body = {
+        "status": "stopping" if reception.stopping else "ready",
+        "sessions": reception.live,
+        "backends": {name: {"paths": paths} for name, paths in backends.items()},
+    }
+    return web.json_response(body, status=503 if reception.stopping else 200)

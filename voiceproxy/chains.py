@@ -1,0 +1,132 @@
+"""The hook implementations of one application, compiled once into plain tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from voiceproxy.frames import Frame
+
+if TYPE_CHECKING:
+    from voiceproxy.plugins import Implementation, Plugins
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One implementation of a frame hook, called with positional arguments."""
+
+    plugin: str
+    place: int
+    """Where it stands in the total order; what its session sends starts behind it."""
+    observer: bool
+    """A ``trylast`` implementation: it sees what ``observe_as`` names."""
+    wants_message: bool
+    call: Callable[[Any, Frame, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The links of one hook in order; ``after[place]`` is the first link behind that place."""
+
+    hook: str
+    links: tuple[Link, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """The two chains of one direction: text, and audio without those that want a message."""
+
+    hook: str
+    text: Chain
+    binary: Chain
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One implementation of ``voiceproxy_connect`` or ``voiceproxy_close``."""
+
+    plugin: str
+    place: int
+    call: Callable[..., Any]
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """Everything the frame path and the life cycle call, in the total order."""
+
+    places: tuple[str, ...]
+    """The plugin's name at each place."""
+    client: Direction
+    upstream: Direction
+    connect: tuple[Step, ...]
+    close: tuple[Step, ...]
+
+
+HOOKS = (
+    "voiceproxy_connect",
+    "voiceproxy_client_frame",
+    "voiceproxy_upstream_frame",
+    "voiceproxy_close",
+)
+
+
+def compile_chains(plugins: Plugins) -> Chains:
+    """Sort every implementation into one order for all hooks and both directions."""
+    found = {hook: plugins.implementations(hook) for hook in HOOKS}
+    orders = sorted({one.order: one.plugin_name for ones in found.values() for one in ones}.items())
+    place_of = {order: place for place, (order, _) in enumerate(orders)}
+
+    def direction(hook: str) -> Direction:
+        links = [_link(one, place_of[one.order]) for one in found[hook]]
+        audio = [link for link in links if not link.wants_message]
+        return Direction(hook, _chain(hook, links, len(orders)), _chain(hook, audio, len(orders)))
+
+    def steps(hook: str) -> tuple[Step, ...]:
+        return tuple(
+            Step(one.plugin_name, place_of[one.order], one.function, tuple(one.argument_names))
+            for one in found[hook]
+        )
+
+    return Chains(
+        places=tuple(name for _, name in orders),
+        client=direction("voiceproxy_client_frame"),
+        upstream=direction("voiceproxy_upstream_frame"),
+        connect=steps("voiceproxy_connect"),
+        close=steps("voiceproxy_close"),
+    )
+
+
+def _chain(hook: str, links: Sequence[Link], places: int) -> Chain:
+    after = tuple(sum(link.place <= place for link in links) for place in range(places))
+    return Chain(hook, tuple(links), after)
+
+
+def _link(one: Implementation, place: int) -> Link:
+    names = tuple(one.argument_names)
+    return Link(
+        plugin=one.plugin_name,
+        place=place,
+        observer=one.observer,
+        wants_message="message" in names,
+        call=_positional(one.function, names),
+    )
+
+
+def _positional(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+    """The function as (session, frame, message), whatever subset and order it names."""
+    if names == ("session", "frame", "message"):
+        return function
+    takes = frozenset(names)
+    if takes == {"session", "frame"}:
+        return lambda session, frame, message: function(session=session, frame=frame)
+    if takes == {"session", "message"}:
+        return lambda session, frame, message: function(session=session, message=message)
+
+    def adapted(session: object, frame: Frame, message: object) -> Any:
+        given = {"session": session, "frame": frame, "message": message}
+        return function(**{name: given[name] for name in names})
+
+    return adapted

@@ -1,0 +1,107 @@
+"""The timers and tasks of one session: all end with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from voiceproxy.handle import SessionLog
+
+T = TypeVar("T")
+
+
+class Timer(Protocol):
+    """Something that can be cancelled before it is due."""
+
+    def cancel(self) -> None:
+        """Keep the callback from being called."""
+
+
+class Runtime(Protocol):
+    """What a session needs from outside: time and tasks."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back once, that many seconds from now."""
+
+    def start(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run a coroutine as a task of that name."""
+
+
+class Alarm:
+    """A timer of one session."""
+
+    __slots__ = ("_chores", "callback", "owner", "timer")
+
+    def __init__(self, chores: Chores, callback: Callable[[], None], owner: str) -> None:
+        self._chores = chores
+        self.callback = callback
+        self.owner = owner
+        self.timer: Timer | None = None
+
+    def cancel(self) -> None:
+        """Keep it from ringing."""
+        self._chores.forget(self)
+        if self.timer is not None:
+            self.timer.cancel()
+
+
+class Chores:
+    """What a session has running beside its frames."""
+
+    def __init__(
+        self, runtime: Runtime, log: SessionLog, ring: Callable[[Callable[[], None], str], None]
+    ) -> None:
+        self._runtime = runtime
+        self._log = log
+        self._ring = ring
+        self._alarms: set[Alarm] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._over = False
+
+    def later(self, seconds: float, callback: Callable[[], None], owner: str) -> Timer:
+        """Ring once, unless cancelled or the session is over."""
+        alarm = Alarm(self, callback, owner)
+        if not self._over:
+            self._alarms.add(alarm)
+            alarm.timer = self._runtime.later(seconds, lambda: self._due(alarm))
+        return alarm
+
+    def _due(self, alarm: Alarm) -> None:
+        self.forget(alarm)
+        self._ring(alarm.callback, alarm.owner)
+
+    def forget(self, alarm: Alarm) -> None:
+        """It has rung, or will not."""
+        self._alarms.discard(alarm)
+
+    def start(self, coroutine: Coroutine[Any, Any, T], name: str, owner: str) -> asyncio.Task[T]:
+        """Run a coroutine; when it fails, the log names its owner and the session goes on."""
+        task = self._runtime.start(coroutine, name)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._done(done, owner))
+        if self._over:
+            task.cancel()
+        return task
+
+    def _done(self, task: asyncio.Task[Any], owner: str) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("a task of the plugin %r failed", owner, exc_info=error)
+
+    def end(self) -> None:
+        """Cancel everything."""
+        self._over = True
+        for alarm in tuple(self._alarms):
+            alarm.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    async def ended(self, limit: float) -> None:
+        """Wait for the cancelled tasks, at most that many seconds."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=limit)

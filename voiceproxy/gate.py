@@ -1,0 +1,178 @@
+"""What a client may say, and when, on an endpoint whose backend translates."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from voiceproxy import agent
+from voiceproxy.frames import NORMAL, Binary, Frame, Text
+
+if TYPE_CHECKING:
+    from voiceproxy.backend import Translator
+    from voiceproxy.session import SessionCore
+
+
+class Progress(Enum):
+    """How far the Settings have come."""
+
+    AWAITED = "awaited"
+    SENT = "sent"
+    APPLIED = "applied"
+
+
+class Gate:
+    """Stands between the plugins and the translator.
+
+    The translator sees valid messages of the types it accepts, one Settings until it is applied
+    or refused, and nothing else before it is applied. What is wrong is answered with an Error
+    that names the field; the session goes on (MSG-3, DEF-2, DEF-3).
+    """
+
+    def __init__(self, core: SessionCore, translator: Translator) -> None:
+        self._core = core
+        self._translator = translator
+        self._component = core.introduction.dialect == "component"
+        self._progress = Progress.AWAITED
+        self._repeated = 0
+        self._told_of_audio = False
+        self._injects: deque[tuple[Text, dict[str, Any]]] = deque()
+        self._rest: deque[tuple[Frame, dict[str, Any] | None]] = deque()
+        self.bytes = 0
+        """What waits for the Settings to be applied."""
+
+    def client_frame(self, frame: Frame) -> None:
+        """A frame every plugin let pass."""
+        if isinstance(frame, Binary):
+            if frame.data:
+                self._in_turn(frame, None)
+            return
+        message, problem = _parse(frame)
+        if problem:
+            self._core.reply_error("UNPARSABLE_CLIENT_MESSAGE", problem)
+        elif message["type"] != "KeepAlive":
+            self._message(frame, message)
+
+    def _message(self, frame: Text, message: dict[str, Any]) -> None:
+        if not self._is_allowed(message["type"]) or not self._is_valid(message):
+            return
+        if message["type"] == "Settings":
+            self._settings(frame, message)
+        else:
+            self._in_turn(frame, message)
+
+    def _is_allowed(self, kind: str) -> bool:
+        accepts = self._translator.accepts
+        if kind not in accepts:
+            self._core.reply_error(
+                "disallowed_client_message_type",
+                f"Messages of type {kind[:60]!r} are not served here. "
+                f"Allowed: {', '.join(sorted(accepts))}. KeepAlive is ignored.",
+            )
+        return kind in accepts
+
+    def _is_valid(self, message: dict[str, Any]) -> bool:
+        problems = agent.problems(message)
+        if problems:
+            kind = message["type"]
+            code = "INVALID_SETTINGS" if kind == "Settings" else "UNPARSABLE_CLIENT_MESSAGE"
+            self._core.reply_error(code, f"{kind} is not valid: " + "; ".join(problems))
+        return not problems
+
+    def _settings(self, frame: Text, message: dict[str, Any]) -> None:
+        if self._progress is Progress.AWAITED:
+            self._progress = Progress.SENT
+            self._translator.client_frame(frame, message)
+        elif not self._component:
+            self._core.reply_error(
+                "SETTINGS_ALREADY_APPLIED", "Settings were already sent on this connection."
+            )
+        elif self._progress is Progress.SENT:
+            self._repeated += 1
+        else:
+            self._core.reply({"type": "SettingsApplied"})
+
+    def _in_turn(self, frame: Frame, message: dict[str, Any] | None) -> None:
+        if self._progress is Progress.APPLIED:
+            self._translator.client_frame(frame, message)
+        elif self._progress is Progress.AWAITED and not self._component:
+            self._refuse_early(message)
+        else:
+            self._wait(frame, message)
+
+    def _refuse_early(self, message: dict[str, Any] | None) -> None:
+        if message is None and self._told_of_audio:
+            return  # once for audio: a microphone sends fifty frames a second
+        self._told_of_audio = self._told_of_audio or message is None
+        what = "audio" if message is None else message["type"]
+        self._core.reply_error(
+            "NON_SETTINGS_MESSAGE_BEFORE_SETTINGS", f"Send Settings first, then {what}."
+        )
+
+    def _wait(self, frame: Frame, message: dict[str, Any] | None) -> None:
+        self.bytes += len(frame.data)
+        first = self._component and message is not None and message["type"] == "InjectUserMessage"
+        if first and isinstance(frame, Text) and message is not None:
+            self._injects.append((frame, message))
+        else:
+            self._rest.append((frame, message))
+
+    def settings_applied(self) -> None:
+        """The translator has told the client; what waited goes on (SES-4)."""
+        if self._progress is not Progress.SENT:
+            return
+        self._progress = Progress.APPLIED
+        for _ in range(self._repeated):
+            self._core.reply({"type": "SettingsApplied"})
+        waiting: list[tuple[Frame, dict[str, Any] | None]] = [*self._injects, *self._rest]
+        self._drop()
+        for frame, message in waiting:
+            self._translator.client_frame(frame, message)
+
+    def settings_refused(self, description: str, code: str) -> None:
+        """The upstream refused the Settings; the next ones count as the first (DEF-13)."""
+        if self._progress is not Progress.SENT:
+            return
+        self._progress = Progress.AWAITED
+        self._repeated = 0
+        self._core.reply_error(code, description)
+        self._core.await_settings()
+
+    def expire(self) -> None:
+        """The time for the first Settings is over."""
+        if self._progress is Progress.AWAITED:
+            self._core.fail(
+                "CLIENT_MESSAGE_TIMEOUT",
+                f"No Settings within {self._core.limits.settings_timeout:g} seconds.",
+                NORMAL,
+                "proxy",
+            )
+
+    def _drop(self) -> None:
+        self._injects.clear()
+        self._rest.clear()
+        self._repeated = self.bytes = 0
+
+
+def _parse(frame: Text) -> tuple[dict[str, Any], str]:
+    """The message, and what is wrong with it as one; without a problem it has a string type."""
+    try:
+        message = frame.message()
+    except ValueError:
+        return {}, "The text frame is not JSON in UTF-8."
+    if not isinstance(message, dict):
+        return {}, f"The message is {_kind(message)}, not a JSON object."
+    kind = message.get("type")
+    if not isinstance(kind, str):
+        found = "missing" if "type" not in message else f"{_kind(kind)}, not a string"
+        return {}, f"The message's type is {found}."
+    return message, ""
+
+
+def _kind(value: object) -> str:
+    """What JSON calls it; never the value."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
+    if value is None:
+        return "null"
+    return names.get(type(value), "a number")

@@ -1,0 +1,209 @@
+"""One WebSocket and the outbox in front of it: its only writer, and the one who closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+from aiohttp import ClientError, WSMsgType
+from aiohttp.client_ws import ClientWebSocketResponse
+from aiohttp.web_ws import WebSocketResponse
+
+from voiceproxy.frames import Close, Frame, Text
+from voiceproxy.outbox import Outbox
+
+Socket = WebSocketResponse[Any] | ClientWebSocketResponse[Any]
+
+LOST = (ConnectionError, ClientError)
+"""What a write raises when the connection is gone."""
+
+UNSENT_BYTES = 16384
+"""How much unsent data the kernel may hide from us; without it, seconds of speech."""
+
+MAX_PONGS_WHILE_BLOCKED = 64
+"""A peer that pings and never reads gets no more answers than that (RFC 6455, 5.5.3 allows it)."""
+
+
+class Leg:
+    """Writes an outbox to its socket without a task for as long as the socket takes bytes.
+
+    When a write blocks, a writer task goes on with that very write and whatever comes behind it,
+    so reading the same peer never waits for writing to it. Nothing here is ever cancelled: what
+    takes too long is ended by aborting the transport.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        websocket: Socket,
+        transport: asyncio.Transport,
+        outbox: Outbox,
+        *,
+        close_timeout: float,
+        heartbeat: float,
+        on_room: Callable[[], None],
+    ) -> None:
+        self.websocket = websocket
+        self.outbox = outbox
+        self.heard = True
+        """Anything came from the peer since the last heartbeat."""
+        self.reading_stopped = False
+        """We do not read the peer now, so its silence means nothing."""
+        self._name = name
+        self._transport = transport
+        self._close_timeout = close_timeout
+        self._heartbeat = heartbeat
+        self._on_room = on_room
+        self._loop = asyncio.get_running_loop()
+        self._writer: asyncio.Task[None] | None = None
+        self._closer: asyncio.Task[None] | None = None
+        self._pinged = False
+        self._pongs = 0
+        self._beat = self._loop.call_later(heartbeat, self._on_beat) if heartbeat > 0 else None
+        _keep_little_unsent(transport)
+
+    # Writing.
+
+    def flush(self) -> None:
+        """Write what the socket takes at once; leave the rest to the writer task."""
+        if self._writer is not None or self._closer is not None:
+            return
+        try:
+            while (frame := self.outbox.take()) is not None:
+                write = self._write(frame)
+                try:
+                    blocked_on = write.send(None)
+                except StopIteration:
+                    continue
+                self._writer = self._task("writer", self._write_on(write, blocked_on))
+                return
+        except LOST:
+            self.outbox.clear()
+        if self.outbox.close is not None:
+            self._closer = self._task("closer", self._close(self.outbox.close))
+
+    def _write(self, frame: Frame) -> Coroutine[Any, Any, None]:
+        opcode = WSMsgType.TEXT if isinstance(frame, Text) else WSMsgType.BINARY
+        return self.websocket.send_frame(frame.data, opcode)
+
+    async def _write_on(self, write: Coroutine[Any, Any, None], blocked_on: Any) -> None:
+        try:
+            await _resume(write, blocked_on)
+            self._on_room()
+            while (frame := self.outbox.take()) is not None:
+                self._on_room()
+                await self._write(frame)
+        except LOST:
+            self.outbox.clear()
+        finally:
+            self._writer = None
+            self._pongs = 0
+        self._on_room()
+        self.flush()
+
+    def _task(self, role: str, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._loop.create_task(coroutine, name=f"voiceproxy {self._name} {role}")
+
+    # Control frames go straight to the transport: they may overtake data (RFC 6455, 5.4).
+
+    def pong(self, payload: bytes) -> None:
+        """Answer a ping."""
+        if self._writer is not None:
+            self._pongs += 1
+        if self._pongs <= MAX_PONGS_WHILE_BLOCKED:
+            self._control(self.websocket.pong(payload))
+
+    def _control(self, write: Coroutine[Any, Any, None]) -> None:
+        try:
+            write.send(None)
+        except (StopIteration, *LOST):
+            return
+        write.close()  # written; only the wait for room is given up
+
+    def _on_beat(self) -> None:
+        if self._transport.is_closing():
+            return
+        silent = not (self.heard or self.reading_stopped)
+        if silent and self._pinged:
+            self.abort()
+            return
+        self._pinged, self.heard = silent, False
+        if silent:
+            self._control(self.websocket.ping())
+        self._beat = self._loop.call_later(self._heartbeat, self._on_beat)
+
+    # The end.
+
+    @property
+    def lost(self) -> bool:
+        """True when the connection is gone or going."""
+        return self._transport.is_closing()
+
+    def abort(self) -> None:
+        """Drop the connection and everything queued for it."""
+        self.outbox.clear()
+        self._transport.abort()
+
+    def peer_has_closed(self) -> None:
+        """The peer's close frame has come: it wants nothing more."""
+        self.outbox.clear()
+
+    async def leave(self, close: Close) -> None:
+        """Close behind nothing: what is queued belongs to the connection that comes next."""
+        self.outbox = Outbox(0)
+        self.outbox.put_close(close)
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Write what is queued, then close; returns when the socket is closed.
+
+        The peer must take something in every ``close_timeout`` seconds and all of it in ten
+        times that; then it must answer the close frame within the same time. Otherwise the
+        connection is aborted.
+        """
+        self.flush()
+        for _ in range(10):
+            if self._writer is None:
+                break
+            left = self._unwritten
+            await asyncio.wait([self._writer], timeout=self._close_timeout)
+            if self._unwritten >= left:
+                break
+        if self._writer is not None:
+            self.abort()
+            await asyncio.wait([self._writer], timeout=self._close_timeout)
+        self.flush()
+        if self._closer is not None:
+            await asyncio.wait([self._closer])
+        if self._beat is not None:
+            self._beat.cancel()
+
+    @property
+    def _unwritten(self) -> int:
+        return self.outbox.bytes + self._transport.get_write_buffer_size()
+
+    async def _close(self, close: Close) -> None:
+        try:
+            async with asyncio.timeout(self._close_timeout):
+                await self.websocket.close(code=close.code, message=close.reason.encode())
+                while self._transport.get_write_buffer_size():  # noqa: ASYNC110 - no event tells
+                    await asyncio.sleep(0.01)
+        except (TimeoutError, *LOST):
+            self._transport.abort()
+
+
+@types.coroutine
+def _resume(write: Coroutine[Any, Any, None], blocked_on: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that has been started and waits for that future."""
+    yield blocked_on
+    yield from write.__await__()
+
+
+def _keep_little_unsent(transport: asyncio.Transport) -> None:
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    peer = transport.get_extra_info("socket")
+    if option is not None and peer is not None and peer.family in (socket.AF_INET, socket.AF_INET6):
+        peer.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)

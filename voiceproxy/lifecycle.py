@@ -1,0 +1,56 @@
+"""Runs the connect and close hooks of one session: in order and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from voiceproxy.errors import PluginFault, Refuse
+
+if TYPE_CHECKING:
+    from voiceproxy.backend import Upstream
+    from voiceproxy.chains import Step
+    from voiceproxy.closing import Closing
+    from voiceproxy.session import SessionCore
+
+
+class Lifecycle:
+    """The hooks around one session."""
+
+    def __init__(self, core: SessionCore, timeout: float) -> None:
+        self._core = core
+        self._timeout = timeout
+        self._entered: set[str] = set()
+        self._reached = -1
+
+    async def connect(self, upstream: Upstream) -> None:
+        """Every plugin's ``voiceproxy_connect``. Raises Refuse, or PluginFault for what else."""
+        for step in self._core.chains.connect:
+            self._entered.add(step.plugin)
+            self._reached = step.place
+            try:
+                await self._call(step, upstream=upstream)
+            except Refuse as refusal:
+                refusal.by = step.plugin
+                raise
+            except Exception as error:
+                raise PluginFault(step.plugin, "voiceproxy_connect") from error
+        self._reached = len(self._core.chains.places)
+
+    async def close(self, closing: Closing) -> None:
+        """``voiceproxy_close`` of every plugin whose connect was entered, in reverse order."""
+        for step in reversed(self._core.chains.close):
+            if step.plugin in self._entered or step.place < self._reached:
+                try:
+                    await self._call(step, close=closing)
+                except Exception as error:
+                    fault = PluginFault(step.plugin, "voiceproxy_close")
+                    self._core.log.error("%s", fault.description, exc_info=error)
+
+    async def _call(self, step: Step, **given: Any) -> None:
+        given["session"] = self._core.handle(step.place)
+        async with asyncio.timeout(self._timeout):
+            result = step.call(**{name: given[name] for name in step.arguments})
+            if inspect.isawaitable(result):
+                await result

@@ -1,0 +1,108 @@
+"""Runs an application in this process until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from voiceproxy.app import endpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from voiceproxy.host_settings import HostSettings
+
+SHUTDOWN_TIMEOUT = 1.0
+"""Seconds for plain HTTP requests still open; sessions have been closed by then."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+QUIET = ("asyncio", "aiohttp")
+"""Libraries whose debug and info lines say nothing about voiceproxy."""
+
+logger = logging.getLogger("voiceproxy.serve")
+
+
+def configure_logging(level: str) -> None:
+    """Log to stderr: time, level, message. ``level`` is debug, info, warning or error."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=level.upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+        force=True,
+    )
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+
+
+def run(app: web.Application, settings: HostSettings) -> int:
+    """Serve until SIGINT or SIGTERM, then close every session. Returns the exit status.
+
+    0 after a signal, 1 when it cannot listen. A second signal ends the process at once.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(app, settings))
+
+
+async def _serve(app: web.Application, settings: HostSettings) -> int:
+    stop = _stop_on_signal()
+    runner = web.AppRunner(
+        app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT
+    )
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, settings.host, settings.port)
+        try:
+            await site.start()
+        except OSError as error:
+            print(f"voiceproxy: error: {_refusal(settings, error)}", file=sys.stderr)
+            return 1
+        print(_announcement(app, settings.host, site.port), flush=True)
+        await stop.wait()
+        logger.info("stopping")
+    finally:
+        await runner.cleanup()
+    return 0
+
+
+def _stop_on_signal() -> asyncio.Event:
+    """Return an event the first signal sets; the next one finds the system's own handling."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def first_signal() -> None:
+        stop.set()
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, first_signal)
+    return stop
+
+
+def _announcement(app: web.Application, host: str, port: int) -> str:
+    authority = f"[{host}]" if ":" in host else host
+    paths = [*(endpoint.path for endpoint in endpoints(app)), "/health", "/ready"]
+    address = f"http://{authority}:{port}"
+    return f"voiceproxy listening on {address} endpoints: {' '.join(paths)}"
+
+
+def _refusal(settings: HostSettings, error: OSError) -> str:
+    place = f"{settings.host}:{settings.port}"
+    cause = (error.strerror or str(error)).lower()
+    return f"cannot listen on {place}: {cause}; choose with --host and --port (0: a free one)"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

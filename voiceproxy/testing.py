@@ -1,0 +1,248 @@
+"""The kit plugin authors test with; voiceproxy's own tests use nothing else.
+
+Three levels: ``drive`` runs a real session with a fake clock and no socket; ``serve`` runs a real
+proxy on a loopback socket; ``FakeUpstream`` is a scripted WebSocket server to put behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import aiohttp
+from aiohttp import web
+
+from voiceproxy.app import create_app
+from voiceproxy.backend import Dialect, SpokenProtocol, Translator, Upstream, agent_error
+from voiceproxy.chains import compile_chains
+from voiceproxy.errors import UpstreamFault
+from voiceproxy.frames import NORMAL, Binary, Close, Frame, Text
+from voiceproxy.handle import Introduction, TranslatorSession
+from voiceproxy.plugins import Plugins
+from voiceproxy.session import Limits, SessionCore
+
+if TYPE_CHECKING:
+    from voiceproxy.outbox import Outbox
+
+T = TypeVar("T")
+
+Given = Frame | dict[str, Any] | bytes
+"""A frame; a JSON object for a text frame; bytes for a binary frame."""
+
+
+class FakeTimer:
+    """A timer of the fake clock."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Keep it from ringing."""
+        self.cancelled = True
+
+
+class FakeClock:
+    """Time that moves when told to: a session's ``Runtime`` for tests without an event loop."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self._due: list[tuple[float, int, FakeTimer]] = []
+        self._number = itertools.count()
+
+    def now(self) -> float:
+        """Seconds since the clock was made."""
+        return self.time
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> FakeTimer:
+        """Call back when the clock has been advanced that far."""
+        timer = FakeTimer(callback)
+        heapq.heappush(self._due, (self.time + seconds, next(self._number), timer))
+        return timer
+
+    def start(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run a coroutine on the running event loop (an ``async def`` test has one)."""
+        return asyncio.get_running_loop().create_task(coroutine, name=name)
+
+    def advance(self, seconds: float) -> None:
+        """Move on, ringing every timer that falls due, in order."""
+        until = self.time + seconds
+        while self._due and self._due[0][0] <= until:
+            self.time, _, timer = heapq.heappop(self._due)
+            if not timer.cancelled:
+                timer.callback()
+        self.time = until
+
+
+class Driver:
+    """A real session without sockets. Made by ``drive``."""
+
+    def __init__(self, core: SessionCore, clock: FakeClock) -> None:
+        self.core = core
+        self.clock = clock
+
+    def client(self, *frames: Given) -> None:
+        """Frames from the client."""
+        for frame in frames:
+            self.core.client_frame(_as_frame(frame))
+
+    def upstream(self, *frames: Given) -> None:
+        """Frames from the upstream, in its own language."""
+        for frame in frames:
+            self.core.upstream_frame(_as_frame(frame))
+
+    def upstream_opens(self, headers: Mapping[str, str] | None = None) -> None:
+        """The upstream answers the upgrade."""
+        self.core.upstream_opened(headers or {})
+
+    def upstream_fails(self, fault: UpstreamFault) -> None:
+        """The upstream cannot be reached."""
+        self.core.upstream_failed(fault)
+
+    def upstream_closes(self, code: int = NORMAL, reason: str = "") -> None:
+        """The upstream closes; 1006 for a lost connection."""
+        self.core.upstream_closed(Close(code, reason))
+
+    def client_closes(self, code: int = NORMAL, reason: str = "") -> None:
+        """The client closes; 1006 for a lost connection."""
+        self.core.client_closed(Close(code, reason))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+
+    def to_client(self) -> list[Any]:
+        """What was queued for the client since last asked: JSON parsed, audio as bytes."""
+        return _drain(self.core.client)
+
+    def to_upstream(self) -> list[Any]:
+        """What was queued for the upstream since last asked: JSON parsed, binary as bytes."""
+        return _drain(self.core.upstream)
+
+    @property
+    def closed(self) -> Close | None:
+        """The close frame for the client, once the session ends."""
+        return self.core.client.close
+
+    @property
+    def upstream_closed(self) -> Close | None:
+        """The close frame for the upstream, once the session ends."""
+        return self.core.upstream.close
+
+
+def drive(
+    *,
+    translator: Callable[[TranslatorSession], Translator] | None = None,
+    plugins: Sequence[object] = (),
+    dialect: Dialect = "component",
+    protocol: SpokenProtocol = "agent",
+    limits: Limits | None = None,
+    upstream_opens: bool = True,
+    query: Mapping[str, str] | None = None,
+) -> Driver:
+    """Open a session on a fake clock: ``s = drive(plugins=[my_plugin])``, ``s.client({...})``."""
+    clock = FakeClock()
+    loaded = Plugins(plugins)
+    loaded.freeze()
+    introduction = Introduction(
+        id="0" * 32,
+        trace_id="test",
+        endpoint="backend",
+        path="/",
+        protocol=protocol,
+        dialect=dialect,
+    )
+    core = SessionCore(introduction, compile_chains(loaded), clock, limits, error_frame=agent_error)
+    core.open(Upstream(url=None, translator=translator))
+    driver = Driver(core, clock)
+    if upstream_opens:
+        driver.upstream_opens()
+    return driver
+
+
+def _as_frame(given: Given) -> Frame:
+    if isinstance(given, dict):
+        return Text.of(given)
+    return Binary(given) if isinstance(given, bytes) else given
+
+
+def _drain(outbox: Outbox) -> list[Any]:
+    drained: list[Any] = []
+    while (frame := outbox.take()) is not None:
+        drained.append(frame.message() if isinstance(frame, Text) else frame.data)
+    return drained
+
+
+@asynccontextmanager
+async def serve(
+    *plugins: object, settings: Mapping[str, object] | None = None, **options: Any
+) -> AsyncIterator[str]:
+    """Run a real proxy on a free loopback port; yields ``http://127.0.0.1:PORT``."""
+    app = create_app(plugins, settings=settings, environ={}, **options)
+    async with _listening(app) as url:
+        yield url
+
+
+class FakeUpstream:
+    """A WebSocket server that runs your coroutine for each connection.
+
+    ``async with FakeUpstream(script) as upstream``: ``upstream.url`` is ``ws://127.0.0.1:PORT/``
+    and ``upstream.requests`` holds every upgrade request it got. ``script(socket, request)``
+    speaks; when it returns the socket is closed with 1000.
+    """
+
+    def __init__(
+        self, script: Callable[[web.WebSocketResponse, web.Request], Awaitable[None]]
+    ) -> None:
+        self._script = script
+        self.requests: list[web.Request] = []
+        self.live = 0
+        """Connections that are open now."""
+        self.url = ""
+
+    async def __aenter__(self) -> FakeUpstream:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._connect)
+        self._context = _listening(app)
+        self.url = "ws" + (await self._context.__aenter__()).removeprefix("http") + "/"
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._context.__aexit__(None, None, None)
+
+    async def _connect(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(compress=False, max_msg_size=0)
+        self.requests.append(request)
+        await socket.prepare(request)
+        self.live += 1
+        try:
+            await self._script(socket, request)
+        finally:
+            self.live -= 1
+        return socket
+
+
+@asynccontextmanager
+async def _listening(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{site.port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def connected(url: str, **options: Any) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """A client's WebSocket; ``url`` is ``http://`` or ``ws://``."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, max_msg_size=0, **options) as socket,
+    ):
+        yield socket
