@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test deep lint format clean
+.PHONY: run test deep lint format docs clean
 
 run: $(READY)  ## serve the openai backend with a simulated upstream; needs no key
 	$(BIN)/python -m voiceproxy --plugin openai --plugin simulator
@@ -32,6 +32,9 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[speed,test,lint]'
 	touch $@
+
+docs: $(READY)  ## write the generated parts of docs/ anew
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

@@ -5,6 +5,7 @@ Exit status: 0 done, 1 it could not be done, 2 the command line or the settings 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ from voiceproxy import serve
 from voiceproxy.app import create_app
 from voiceproxy.errors import PluginLoadError, UsageError
 from voiceproxy.flags import Parser, first_parser, parse, serve_parser
-from voiceproxy.host_settings import HostSettings, LogLevel, configure, read_env_file
+from voiceproxy.host_settings import HostSettings, HostSettingsSchema, configure, read_env_file
 from voiceproxy.plugins import Plugins, installed, named
 from voiceproxy.settings import describe, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+logger = logging.getLogger("voiceproxy.cli")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command(arguments[1:]) if command else run_serve(arguments)
     except UsageError as error:
+        logger.debug("what led to the error:", exc_info=True)
         for line in str(error).splitlines():
             print(f"voiceproxy: error: {line}", file=sys.stderr)
         return 2
@@ -37,9 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_serve(arguments: Sequence[str]) -> int:
     """Load the plugins, then their settings, then serve. Raises UsageError."""
-    plugins = _plugins(arguments, os.environ)
+    first = vars(first_parser().parse_known_args(arguments)[0])
+    dotenv = read_env_file(first, os.environ)
+    plugins = _plugins(first, {**dotenv, **_not_blank(os.environ)})
     flags, show_settings = parse(serve_parser(plugins.schemas), arguments, plugins.schemas)
-    configuration = configure(plugins.schemas.values(), environ=os.environ, flags=flags)
+    schemas = plugins.schemas.values()
+    configuration = configure(schemas, environ=os.environ, flags=flags, dotenv=dotenv)
     if show_settings:
         print(show(configuration))
         return 0
@@ -68,7 +75,7 @@ def run_plugins(arguments: Sequence[str]) -> int:
     verbose = parser.parse_args(arguments).verbose
     status = 0
     for one in installed():
-        print(f"{one.name}  {one.module}  {one.source}".rstrip())
+        print(f"{one.name}  {one.module}  {one.source}")
         if verbose:
             try:
                 print("\n".join(_details(one.name)))
@@ -85,32 +92,28 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 }
 
 
-def _plugins(arguments: Sequence[str], environ: Mapping[str, str]) -> Plugins:
-    known, _ = first_parser().parse_known_args(arguments)
-    flags = vars(known)
-    layers: dict[str, str | None] = {**read_env_file(flags, environ), **_set(environ)}
-    serve.configure_logging(_early_level(flags, layers))
-    return Plugins(named(layers, known.plugins))
+def _plugins(flags: Mapping[str, Any], variables: Mapping[str, str | None]) -> Plugins:
+    serve.configure_logging(_early_level(flags, variables))
+    return Plugins(named(variables, flags["plugins"]))
 
 
-def _set(environ: Mapping[str, str]) -> dict[str, str]:
+def _not_blank(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in environ.items() if text.strip()}
 
 
 def _early_level(flags: Mapping[str, Any], variables: Mapping[str, str | None]) -> str:
-    """Guess the level that counts while plugins load: the settings are loaded after them."""
-    given = variables.get("VOICEPROXY_LOG_LEVEL") or variables.get("LOG_LEVEL")
+    """Return the level that counts while plugins load: the settings are loaded after them."""
+    field = HostSettingsSchema().fields["log_level"]
+    given = variables.get("VOICEPROXY_LOG_LEVEL") or variables.get("LOG_LEVEL") or "info"
     try:
-        level = str(LogLevel().deserialize(flags.get("log_level", given or "info")))
+        return str(field.deserialize(flags.get("log_level", given)))
     except ValidationError:
-        level = "info"
-    return level
+        return "info"
 
 
 def _details(name: str) -> list[str]:
     plugins = Plugins([name])
-    lines = [f"  hooks: {', '.join(plugins.hooks_of(name))}"]
-    for _, settings in describe(plugins.schemas.values()):
-        for setting in settings:
-            lines.append("  " + "  ".join((*setting.flags[:1], *setting.variables, setting.help)))
-    return lines
+    described = describe(plugins.schemas.values())
+    settings = (setting for _, of_schema in described for setting in of_schema)
+    rows = ((*one.flags[:1], *one.variables, one.help) for one in settings)
+    return [f"  hooks: {', '.join(plugins.hooks_of(name))}", *(f"  {'  '.join(r)}" for r in rows)]

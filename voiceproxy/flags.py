@@ -29,10 +29,9 @@ One voice-agent protocol in front, any voice backend behind, everything else a p
   python -m voiceproxy talk ...                    talk to a running server
   python -m voiceproxy plugins [-v]                list the installed plugins"""
 
-EPILOG = (
-    "Every setting is also an environment variable, as shown by --show-settings. Flags win over "
-    "the environment, which wins over the .env file. Name plugins before --help to see their flags."
-)
+EPILOG = """\
+Every setting is also an environment variable: --show-settings names them. Flags win over the
+environment, which wins over the .env file. With --plugin, --help shows that plugin's flags."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,11 +44,16 @@ class Parser(argparse.ArgumentParser):
         """Raise UsageError: what is wrong with the command line is reported like every problem."""
         raise UsageError(message)
 
+    def closest(self, flag: str) -> str | None:
+        """Return the flag of this parser that looks most like another."""
+        return next(iter(get_close_matches(flag, self._option_string_actions, n=1)), None)
+
 
 def add_plugin_flag(parser: argparse.ArgumentParser) -> None:
     """Add ``--plugin`` and ``--version``, which are read before any plugin is."""
+    version = f"voiceproxy {voiceproxy.__version__}"
     parser.add_argument(
-        "--version", action="version", version=f"voiceproxy {voiceproxy.__version__}"
+        "--version", action="version", version=version, help="Print the version and exit."
     )
     parser.add_argument(
         "--plugin",
@@ -73,6 +77,7 @@ def first_parser() -> Parser:
 def serve_parser(schemas: Mapping[str, type[SettingsSchema]]) -> Parser:
     """All flags, grouped by plugin. ``schemas`` is by plugin name, without the host's."""
     parser = Parser(
+        usage=f"{PROGRAM} [serve] --plugin NAME [--plugin NAME ...] [flags]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -83,7 +88,7 @@ def serve_parser(schemas: Mapping[str, type[SettingsSchema]]) -> Parser:
         action="store_true",
         help="Print every setting and where it comes from, secrets masked, and exit.",
     )
-    owners = {schema: f"plugin {name}" for name, schema in reversed(schemas.items())}
+    owners = {schema: f"plugin {name}" for name, schema in schemas.items()}
     for schema, settings in describe((HostSettingsSchema, *schemas.values())):
         group = parser.add_argument_group(owners.get(schema, "server"), _summary(schema))
         for setting in settings:
@@ -146,6 +151,8 @@ def _metavar(setting: Setting) -> str:
     for validator in setting.field.validators:
         if isinstance(validator, OneOf):
             return f"{{{','.join(map(str, validator.choices))}}}"
+    if isinstance(setting.field, fields.Number):
+        return "N"
     return setting.name.rpartition("_")[2].upper()
 
 
@@ -161,10 +168,8 @@ def _unknown(
 def _unknown_flag(parser: Parser, flag: str, schemas: Mapping[str, type[SettingsSchema]]) -> str:
     for _, settings in describe(schemas.values()):
         for setting in settings:
-            if setting.secret and flag == "--" + setting.keys[0].replace(".", "-").replace(
-                "_", "-"
-            ):
+            if setting.secret and flag == setting.flag:
                 variables = " or ".join(setting.variables)
                 return f"{flag}: a secret has no flag (others could read it); set {variables}"
-    close = get_close_matches(flag, parser._option_string_actions, n=1)
-    return f"unknown flag {flag}" + (f"; did you mean {close[0]}?" if close else "; see --help")
+    close = parser.closest(flag)
+    return f"unknown flag {flag}" + (f"; did you mean {close}?" if close else "; see --help")

@@ -74,7 +74,7 @@ def _host(value: str) -> None:
 
 
 class HostSettingsSchema(SettingsSchema):
-    """The server: where it listens, whom it admits, its bounds and deadlines."""
+    """Where the server listens, whom it admits, its bounds and deadlines."""
 
     makes = HostSettings
 
@@ -182,7 +182,7 @@ def read_env_file(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[
             found = dotenv_values(stream=lines, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        label = f"{ENV_FILE_VARIABLE} / {ENV_FILE_FLAG}"
+        label = f"{ENV_FILE_VARIABLE} ({ENV_FILE_FLAG})"
         raise SettingsError([f"{label}: cannot read {path}: {cause}"]) from error
     found.pop(ENV_FILE_VARIABLE, None)  # the file cannot name itself
     return found
@@ -194,17 +194,22 @@ def configure(
     environ: Mapping[str, str],
     flags: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    dotenv: Mapping[str, str | None] | None = None,
 ) -> Configuration:
-    """Load the host's settings and those of the plugins' schemas, reading the ``.env`` file.
+    """Load the host's settings and those of the plugins' schemas.
+
+    ``dotenv`` is what ``read_env_file`` returned; without it the ``.env`` file is read here.
 
     The variables of plugins installed but not loaded are left alone. Raises SettingsError with
     every problem found.
     """
+    if dotenv is None:
+        dotenv = read_env_file({**(flags or {}), **(overrides or {})}, environ)
     return load(
         (HostSettingsSchema, *schemas),
         flags=flags,
         environ=environ,
-        dotenv=read_env_file({**(flags or {}), **(overrides or {})}, environ),
+        dotenv=dotenv,
         overrides=overrides,
         elsewhere={one.name for one in installed()},
     )

@@ -268,4 +268,5 @@ def _import_failure(module: str, error: Exception) -> str:
         if module == error.name or module.startswith(f"{error.name}."):
             return f"there is no module {error.name!r}"
         return f"module {module!r} needs {error.name!r}, which is not installed"
-    return f"importing {module!r} failed: {type(error).__name__}: {error}"
+    cause = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"importing {module!r} failed: {cause}"

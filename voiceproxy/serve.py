@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -81,22 +83,26 @@ def _stop_on_signal() -> asyncio.Event:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
 
-    for number in SIGNALS:
-        loop.add_signal_handler(number, first_signal)
+    with suppress(NotImplementedError):  # on Windows Ctrl-C cancels the main task instead
+        for number in SIGNALS:
+            loop.add_signal_handler(number, first_signal)
     return stop
 
 
 def _announcement(app: web.Application, host: str, port: int) -> str:
-    authority = f"[{host}]" if ":" in host else host
     paths = [*(endpoint.path for endpoint in endpoints(app)), "/health", "/ready"]
-    address = f"http://{authority}:{port}"
-    return f"voiceproxy listening on {address} endpoints: {' '.join(paths)}"
+    return f"voiceproxy listening on http://{_authority(host, port)} endpoints: {' '.join(paths)}"
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _refusal(settings: HostSettings, error: OSError) -> str:
-    place = f"{settings.host}:{settings.port}"
-    cause = (error.strerror or str(error)).lower()
-    return f"cannot listen on {place}: {cause}; choose with --host and --port (0: a free one)"
+    place = _authority(settings.host, settings.port)
+    known = error.errno is not None and error.errno > 0  # a resolver's errors are negative
+    cause = os.strerror(error.errno or 0) if known else str(error.strerror or error)
+    return f"cannot listen on {place}: {cause.lower()}; see --host and --port (0: a free one)"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -81,6 +81,11 @@ class Setting:
         return bool(self.field.metadata.get("secret"))
 
     @property
+    def flag(self) -> str:
+        """The first flag as it is spelt, or would be if a secret had one."""
+        return "--" + self.keys[0].replace(".", "-").replace("_", "-")
+
+    @property
     def help(self) -> str:
         """What the setting is for, one line."""
         return str(self.field.metadata.get("help", ""))
@@ -88,7 +93,7 @@ class Setting:
     @property
     def label(self) -> str:
         """The variable and the flag, as error messages name them."""
-        return " / ".join((self.variables[0], *self.flags[:1]))
+        return f"{self.variables[0]} ({self.flags[0]})" if self.flags else self.variables[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def refused(
         if name not in by_name:  # a validates_schema method speaks of the schema as a whole
             yield f"settings of {schema.section or 'the server'}: {' '.join(_flat(messages))}"
             continue
-        source = f" (from {given[name][1]})" if name in given else ""
+        source = f" (given by {given[name][1]})" if name in given else ""
         for message in _flat(messages):
             yield f"{by_name[name].label}: {message}{source}"
 

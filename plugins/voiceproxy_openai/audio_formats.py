@@ -21,7 +21,7 @@ RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 """Sample rates in Hz that clients may declare."""
 
 
-class UnsupportedAudio(ValueError):  # noqa: N818 - what the Settings ask for, not a failure of ours
+class UnsupportedAudio(ValueError):
     """An encoding, rate or container this backend cannot serve. The text names it."""
 
 

@@ -28,7 +28,9 @@ FATAL = frozenset(
 """The same client would only fail again: Error, then close 1000. Compared with code and type,
 because the API has moved these values between the two."""
 
-HIDDEN = frozenset([ALREADY_ACTIVE, "response_cancel_not_active", "input_audio_buffer_commit_empty"])
+HIDDEN = frozenset(
+    [ALREADY_ACTIVE, "response_cancel_not_active", "input_audio_buffer_commit_empty"]
+)
 """Races the client has no part in; each is settled here."""
 
 RENAMED = {"session_expired": "session_max_duration", "max_duration": "session_max_duration"}

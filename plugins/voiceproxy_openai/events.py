@@ -65,14 +65,18 @@ EVENTS: dict[str, Handled | Ignored] = {
     "response.created": Handled("responses.created", "a response is active"),
     "response.done": Handled("responses.done", "AgentDone, AgentAudioDone; Error when it failed"),
     "response.output_item.added": Handled("output.item_added", "names a function call"),
-    "response.output_item.done": Handled("output.item_done", "ConversationText, FunctionCallRequest"),
+    "response.output_item.done": Handled(
+        "output.item_done", "ConversationText, FunctionCallRequest"
+    ),
     "response.content_part.added": Ignored(_REPORTED),
     "response.content_part.done": Ignored(_REPORTED),
     "response.output_text.delta": Handled("output.text_delta", "AgentStartedSpeaking"),
     "response.output_text.done": Handled("output.text_done", "ConversationText where items lack"),
     "response.output_audio.delta": Handled("output.audio_delta", "AgentStartedSpeaking, audio"),
     "response.output_audio.done": Handled("output.audio_done", "the last samples of the item"),
-    "response.output_audio_transcript.delta": Handled("output.transcript_delta", "measures latency"),
+    "response.output_audio_transcript.delta": Handled(
+        "output.transcript_delta", "measures latency"
+    ),
     "response.output_audio_transcript.done": Handled(
         "output.transcript_done", "ConversationText where items lack"
     ),

@@ -14,13 +14,17 @@ from voiceproxy_openai.reading import Event, text_at
 from voiceproxy_openai.responses import Response, Responses, ResponseState
 
 if TYPE_CHECKING:
-    from voiceproxy import Timer, TranslatorSession
+    from voiceproxy import TranslatorSession
     from voiceproxy_openai.items import Items
     from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.response_gate import ResponseGate
+    from voiceproxy_openai.timer import Timer
 
 MAX_BATCHES = 32
 """Batches kept for late answers; a call nobody answered for so long is forgotten."""
+
+MAX_NAMES = 128
+"""Names kept for calls whose arguments have not come yet."""
 
 
 class CallState(Enum):
@@ -54,7 +58,7 @@ class Batch:
     timer: Timer | None = None
     cancelled: bool = False
     owed: bool = False
-    """An output went up that no response has been asked for."""
+    """An output was confirmed that no response has been asked for."""
 
     def has(self, state: CallState) -> bool:
         """Whether any call is in this state."""
@@ -93,6 +97,8 @@ class FunctionCalls:
         for key in (text_at(item, "call_id"), text_at(item, "id")):
             if key and name:
                 self._names[key] = name
+        while len(self._names) > MAX_NAMES:
+            del self._names[next(iter(self._names))]
 
     def arguments_done(self, event: Event) -> None:
         """``function_call_arguments.done``: asked now when the arguments are a whole object.
@@ -150,24 +156,27 @@ class FunctionCalls:
         call = self._calls.get(text_at(message, "id"))
         if call is None or call.state is CallState.ANSWERED:
             self._messages.error(
-                "UNKNOWN_FUNCTION_CALL", "FunctionCallResponse: no function call with this id waits."
+                "UNKNOWN_FUNCTION_CALL",
+                "FunctionCallResponse.id: no function call with this id waits for an answer.",
             )
             return
         cancelled = call.state is CallState.CANCELLED
         call.state = CallState.ANSWERED
-        output = output_of(message)
-        sent = self._upstream.create_function_output(call.id, output)
-        self._messages.function_call_history(_history(call, output))
-        batch = call.batch
-        batch.owed = batch.owed or not cancelled
-        self.items.expect(sent, lambda: self._confirmed(batch), call_id=call.id)
-        self._responses.turn_ended()
-        self._restart(batch)
-        self._settle(batch)
+        self._send_output(call, output_of(message))
+        self._restart(call.batch)
+        self._settle(call.batch)
         if not cancelled:
+            self._responses.turn_ended()
             self._messages.thinking()
 
+    def _send_output(self, call: Call, output: str) -> None:
+        sent = self._upstream.create_function_output(call.id, output)
+        self.items.expect(sent, lambda: self._confirmed(call.batch), call_id=call.id)
+        self._messages.function_call_history(_history(call, output))
+
     def _confirmed(self, batch: Batch) -> None:
+        """An output is in the conversation, so there is something to answer."""
+        batch.owed = not batch.cancelled
         self._settle(batch)
 
     def response_ended(self, response: Response, *, cancelled: bool) -> bool:

@@ -12,9 +12,11 @@ from voiceproxy_openai.memory import Recent
 from voiceproxy_openai.reading import Event, object_at, objects_at, text_at
 
 if TYPE_CHECKING:
-    from voiceproxy import Timer, TranslatorSession
+    from voiceproxy import TranslatorSession
+    from voiceproxy_openai.function_calls import FunctionCalls
     from voiceproxy_openai.output import Output
     from voiceproxy_openai.response_gate import ResponseGate
+    from voiceproxy_openai.timer import Timer
 
 
 @dataclass(slots=True)
@@ -46,11 +48,17 @@ class Items:
     """Confirms the items we create, in whichever way the server does (TXT-2, DEF-7, DEF-8)."""
 
     def __init__(
-        self, session: TranslatorSession, gate: ResponseGate, output: Output, timeout: float
+        self,
+        session: TranslatorSession,
+        gate: ResponseGate,
+        output: Output,
+        calls: FunctionCalls,
+        timeout: float,
     ) -> None:
         self._session = session
         self._gate = gate
         self._output = output
+        self._calls = calls
         self._timeout = timeout
         self._pending: dict[str, PendingItem] = {}
         self._adopted = Recent()
@@ -86,6 +94,8 @@ class Items:
             return
         elif item.get("role") == "assistant":
             self._output.conversation_item(item)
+        elif item.get("type") == "function_call":
+            self._calls.learn(item)
         elif not self._keeps_ids:
             self._adopt(item_id, item)
 

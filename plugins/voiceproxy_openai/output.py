@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from voiceproxy_openai.audio_output import AudioOutput, decode_delta
@@ -12,7 +12,7 @@ from voiceproxy_openai.reading import Event, integer_at, object_at, objects_at, 
 from voiceproxy_openai.responses import Response, Responses, ResponseState
 
 if TYPE_CHECKING:
-    from voiceproxy import TranslatorSession
+    from voiceproxy import Binary, TranslatorSession
     from voiceproxy_openai.function_calls import FunctionCalls
     from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.playback import Playback
@@ -68,8 +68,8 @@ class Output:
         self._play(response, response.audio.feed(audio))
         self._playback.sent(text_at(event, "item_id"), integer_at(event, "content_index"), audio)
 
-    def _play(self, response: Response, frames: object) -> None:
-        for frame in frames:  # type: ignore[attr-defined]
+    def _play(self, response: Response, frames: Iterator[Binary]) -> None:
+        for frame in frames:
             if not response.speaking:
                 self._responses.start_speaking(response)
             self._send(frame)

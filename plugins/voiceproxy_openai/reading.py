@@ -12,7 +12,7 @@ Event = dict[str, Any]
 """One JSON object of the Realtime API, in either direction."""
 
 
-class MalformedEvent(ValueError):  # noqa: N818 - a finding, not a failure: the event is dropped
+class MalformedEvent(ValueError):
     """An event lacks what it cannot do without; it is dropped with a warning."""
 
 

@@ -14,7 +14,8 @@ from voiceproxy_openai.client_events import MARK
 from voiceproxy_openai.reading import Event
 
 if TYPE_CHECKING:
-    from voiceproxy import Timer, TranslatorSession
+    from voiceproxy import TranslatorSession
+    from voiceproxy_openai.timer import Timer
 
 
 class ResponseGate:

@@ -56,9 +56,7 @@ class Response:
 class Responses:
     """The responses that are not over, and the memory of a few that are."""
 
-    def __init__(
-        self, session: TranslatorSession, messages: Messages, gate: ResponseGate
-    ) -> None:
+    def __init__(self, session: TranslatorSession, messages: Messages, gate: ResponseGate) -> None:
         self._session = session
         self._messages = messages
         self._gate = gate
@@ -156,7 +154,8 @@ class Responses:
         """``response.done``: the one end of a response, whatever its status."""
         given = object_at(event, "response")
         response = self.of({"response_id": text_at(given, "id")})
-        if response is None:
+        if response is None:  # given up before: a create refused because of it may be asked now
+            self._gate.response_ended("")
             return
         status = text_at(given, "status")
         self.output.complete(response, given, cancelled=status == "cancelled")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from marshmallow import fields, validate
 
 from voiceproxy import SettingsSchema
 
 REALTIME_URL = "wss://api.openai.com/v1/realtime"
+
+# The API's type definitions announce the end of gpt-realtime, gpt-realtime-mini, whisper-1 and
+# gpt-4o-transcribe; these have no end date.
+MODEL = "gpt-realtime-2.1"
+TRANSCRIPTION_MODEL = "gpt-transcribe"
+
+VOICE = "marin"
 
 _POSITIVE = validate.Range(min=0, min_inclusive=False)
 
@@ -17,18 +25,17 @@ _POSITIVE = validate.Range(min=0, min_inclusive=False)
 class OpenAISettings:
     """How to reach an OpenAI Realtime server, and what to ask of it."""
 
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     url: str = REALTIME_URL
     auth: str = "bearer"
     organization: str = ""
     project: str = ""
-    headers: tuple[str, ...] = ()
+    headers: Sequence[str] = field(default=(), repr=False)
     ca_file: str = ""
     dial: str = "after"
-    # The SDK's types give gpt-realtime and gpt-realtime-mini an end date; these have none.
-    model: str = "gpt-realtime-2.1"
-    voice: str = "marin"
-    transcription_model: str = "gpt-transcribe"
+    model: str = MODEL
+    voice: str = VOICE
+    transcription_model: str = TRANSCRIPTION_MODEL
     transcription_language: str = "en"
     transcription_prompt: str = ""
     mark_responses: bool = True
@@ -92,13 +99,13 @@ class OpenAISettingsSchema(SettingsSchema):
             "upgrade before it looks at the key, so waiting for it tells a client nothing.",
         },
     )
-    model = fields.String(load_default=OpenAISettings.model, metadata={"help": "Realtime model."})
+    model = fields.String(load_default=MODEL, metadata={"help": "Realtime model."})
     voice = fields.String(
-        load_default=OpenAISettings.voice,
+        load_default=VOICE,
         metadata={"help": "Voice, when the client's Settings name none of OpenAI's."},
     )
     transcription_model = fields.String(
-        load_default=OpenAISettings.transcription_model,
+        load_default=TRANSCRIPTION_MODEL,
         metadata={"help": "Model that writes down what the user says; empty: no transcripts."},
     )
     transcription_language = fields.String(

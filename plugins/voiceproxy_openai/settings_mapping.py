@@ -32,7 +32,7 @@ IDLE_TIMEOUT_MS = (5000, 30000)
 _VAD = {"threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
 
 
-class UnsupportedSettings(ValueError):  # noqa: N818 - what a client asks for, not a failure of ours
+class UnsupportedSettings(ValueError):
     """Settings this backend cannot serve. The text names the path."""
 
 
@@ -110,13 +110,11 @@ def _choose_model(
     """The connection's own model; it was chosen before the Settings came (MAP-2, DEF-23)."""
     asked = text_at(object_at(think, "provider"), "model")
     if "realtime" in asked.lower() and asked != model:
-        warnings.append(
-            (
-                "MODEL_NOT_APPLIED",
-                f"agent.think.provider.model: this connection was made for {model or 'another'}; "
-                "the proxy's setting VOICEPROXY_OPENAI_MODEL decides.",
-            )
+        description = (
+            f"agent.think.provider.model: this connection was made for {model or 'another'}; "
+            "the proxy's setting VOICEPROXY_OPENAI_MODEL decides."
         )
+        warnings.append(("MODEL_NOT_APPLIED", description))
     if model:
         session["model"] = model
 

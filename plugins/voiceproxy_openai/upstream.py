@@ -49,7 +49,9 @@ def _headers(settings: OpenAISettings) -> dict[str, str]:
     headers = dict(_split(header) for header in settings.headers)
     key = settings.api_key.strip()
     if key:
-        name, value = ("api-key", key) if settings.auth == "api-key" else ("Authorization", f"Bearer {key}")
+        name, value = (
+            ("api-key", key) if settings.auth == "api-key" else ("Authorization", f"Bearer {key}")
+        )
         headers[name] = value
     if settings.organization:
         headers["OpenAI-Organization"] = settings.organization
@@ -77,7 +79,8 @@ def missing_key(settings: OpenAISettings) -> Sequence[str]:
     needs_key = host == "api.openai.com" or host.endswith(".openai.azure.com")
     if settings.api_key.strip() or not needs_key:
         return []
-    return [
+    problem = (
         f"{host} needs a key: set OPENAI_API_KEY (or VOICEPROXY_OPENAI_API_KEY). "
         "To try voiceproxy without one, add --plugin simulator."
-    ]
+    )
+    return [problem]

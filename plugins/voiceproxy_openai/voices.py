@@ -83,11 +83,9 @@ def _spoken_voice(agent: Event, warnings: list[tuple[str, str]]) -> str | Event:
             if name.startswith("voice_"):
                 return {"id": name}
     if asked:
-        warnings.append(
-            (
-                "VOICE_NOT_AVAILABLE",
-                "agent.speak: the voice is not one of OpenAI's; the default voice speaks. "
-                f"OpenAI has {', '.join(sorted(VOICES))}.",
-            )
+        description = (
+            "agent.speak: the voice is not one of OpenAI's; the default voice speaks. "
+            f"OpenAI has {', '.join(sorted(VOICES))}."
         )
+        warnings.append(("VOICE_NOT_AVAILABLE", description))
     return ""

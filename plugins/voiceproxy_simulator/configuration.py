@@ -12,7 +12,7 @@ from voiceproxy_simulator.refusals import Refusal
 
 Config = dict[str, Any]
 
-_SERVER_VAD = {
+_SERVER_VAD: Config = {
     "type": "server_vad",
     "threshold": 0.5,
     "prefix_padding_ms": 300,
@@ -21,7 +21,7 @@ _SERVER_VAD = {
     "interrupt_response": True,
     "idle_timeout_ms": None,
 }
-_SEMANTIC_VAD = {
+_SEMANTIC_VAD: Config = {
     "type": "semantic_vad",
     "eagerness": "auto",
     "create_response": True,
@@ -97,7 +97,7 @@ class Configuration:
         return int(detection["silence_duration_ms"])
 
     def for_response(self, overrides: Config) -> Config:
-        """The settings of one response: the session's, and what ``response.create`` says instead."""
+        """The settings of one response: the session's, and what ``response.create`` overrides."""
         config = self.echo()
         overrides = copy.deepcopy(overrides)
         output = (overrides.pop("audio", None) or {}).get("output") or {}
@@ -199,7 +199,7 @@ def _realtime(model: str) -> Config:
     }
 
 
-def _transcription(model: str) -> Config:  # noqa: ARG001 - such a session has no model of its own
+def _transcription(_model: str) -> Config:
     return {
         "object": "realtime.transcription_session",
         "include": None,

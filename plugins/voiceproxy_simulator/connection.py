@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -22,14 +23,17 @@ DEAF_BYTES = 1024 * 1024
 """Queued bytes above which the client is not read either: it sends but does not listen."""
 
 CLOSE_SECONDS = 2.0
-"""How long a peer may take to answer a close before the connection is aborted."""
+"""How long a peer may take to read what is queued and the close, before it is cut off."""
 
 
 class Connection:
-    """The line of one session. Its writer task alone writes to, and closes, the socket."""
+    """The line of one session. One task reads the socket, one writes to it, and the handler's own
+    closes it when either ends."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         self._socket = socket
+        self._transport = transport
+        self._deadline: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._queue: deque[str | bytes] = deque()
         self._queued = 0
@@ -76,6 +80,7 @@ class Connection:
         """Close behind what is queued."""
         if self._closing is None:
             self._closing = (code, reason)
+            self._deadline = self._loop.call_later(CLOSE_SECONDS, self._abort)
             self._wake.set()
 
     # The socket
@@ -90,21 +95,35 @@ class Connection:
         """Send what is queued and close, without listening."""
         await self._run(self._ignore())
 
-    async def _run(self, reading: asyncio.coroutines.Coroutine[None, None, None]) -> None:
-        writer = asyncio.create_task(self._write(), name="simulator writer")
+    async def _run(self, reading: Coroutine[None, None, None]) -> None:
+        tasks = {
+            asyncio.create_task(reading, name="simulator reader"),
+            asyncio.create_task(self._write(), name="simulator writer"),
+        }
         try:
-            await reading
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self.close(WSCloseCode.OK, "")
             self._end_timers()
-            await self._finish(writer)
+            self.close(WSCloseCode.OK, "")
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._say_goodbye()
+
+    async def _say_goodbye(self) -> None:
+        code, reason = self._closing or (WSCloseCode.OK, "")
+        try:
+            await self._socket.close(code=code, message=reason.encode()[:123])
+        finally:
+            if self._deadline is not None:
+                self._deadline.cancel()
 
     async def _read(self, session: Session) -> None:
         while True:
             await self._room.wait()
             message = await self._socket.receive()
             if message.type is WSMsgType.TEXT:
-                self._guard(lambda data=message.data: session.receive(data))
+                self._guard(partial(session.receive, message.data))
             elif message.type is WSMsgType.BINARY:
                 session.receive_binary()
             else:
@@ -123,13 +142,12 @@ class Connection:
             self.close(WSCloseCode.INTERNAL_ERROR, "The simulator failed.")
 
     async def _write(self) -> None:
+        """Write what is queued until the line is closed and the queue is empty."""
         while self._queue or self._closing is None:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
                 await self._write_next(self._queue.popleft())
-        code, reason = self._closing
-        await self._socket.close(code=code, message=reason.encode()[:123])
 
     async def _write_next(self, data: str | bytes) -> None:
         if isinstance(data, str):
@@ -143,18 +161,9 @@ class Connection:
         if was_full and not self.full and self.session is not None:
             self._guard(self.session.drained)
 
-    async def _finish(self, writer: asyncio.Task[None]) -> None:
-        """Let the writer say goodbye; whoever does not read it is cut off."""
-        done, _ = await asyncio.wait({writer}, timeout=CLOSE_SECONDS)
-        if not done and self._socket.get_extra_info("socket") is not None:
-            self._abort()
-        writer.cancel()
-        await asyncio.gather(writer, return_exceptions=True)
-
     def _abort(self) -> None:
-        transport = self._socket.get_extra_info("transport")
-        if transport is not None:
-            transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     def _end_timers(self) -> None:
         for handle in self._timers:

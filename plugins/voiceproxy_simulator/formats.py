@@ -43,7 +43,8 @@ def _encode_mu_law(samples: Samples) -> bytes:
     segment = _segment(magnitude)
     mantissa = (magnitude >> (segment + 3)) & 0x0F
     sign = np.where(linear < 0, 0x80, 0)
-    return (~(sign | segment << 4 | mantissa) & 0xFF).astype(np.uint8).tobytes()
+    code = ~(sign | segment << 4 | mantissa) & 0xFF
+    return bytes(code.astype(np.uint8))
 
 
 def _encode_a_law(samples: Samples) -> bytes:
@@ -52,7 +53,8 @@ def _encode_a_law(samples: Samples) -> bytes:
     segment = np.where(magnitude < 256, 0, _segment(magnitude))
     mantissa = (magnitude >> np.where(segment == 0, 4, segment + 3)) & 0x0F
     sign = np.where(linear < 0, 0, 0x80)
-    return ((sign | segment << 4 | mantissa) ^ 0x55).astype(np.uint8).tobytes()
+    code = (sign | segment << 4 | mantissa) ^ 0x55
+    return bytes(code.astype(np.uint8))
 
 
 def _mu_law_table() -> Samples:

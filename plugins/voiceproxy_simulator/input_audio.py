@@ -131,5 +131,3 @@ class InputAudio:
 
     def _keep(self, size: int) -> None:
         del self._audio[: max(0, len(self._audio) - size)]
-
-

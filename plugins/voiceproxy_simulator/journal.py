@@ -48,7 +48,7 @@ class Received(NamedTuple):
 
 
 class Journal:
-    """What all sessions of one server noticed. ``record=False`` keeps no events, only violations."""
+    """What all sessions of one server noticed; ``record=False`` keeps violations alone."""
 
     def __init__(self, *, record: bool = True) -> None:
         self.received: list[Received] = []

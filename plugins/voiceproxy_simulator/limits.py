@@ -41,7 +41,7 @@ def _step(place: Found, name: str, repeated: bool) -> Iterator[Found]:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A number from ``low`` to ``high``, both included; strings (``"inf"``) are not its business."""
+    """A number from ``low`` to ``high``, both included. ``"inf"`` and its like pass."""
 
     pattern: str
     low: float

@@ -184,5 +184,3 @@ class Listening:
         self._send("timeout_triggered", **fields)
         self._commit(self._audio.take())
         self._turns.ask_whether_still_there()
-
-

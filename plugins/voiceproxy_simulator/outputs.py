@@ -108,6 +108,7 @@ class SpokenMessage(Output):
         super().__init__(stage, index, item)
 
     def play(self) -> Iterator[float]:
+        """Audio in tenths of a second, each word shortly before it is heard."""
         words = deque(self._speech.words)
         position = 0.0
         for delta in self._speech.deltas():
@@ -142,6 +143,7 @@ class WrittenMessage(Output):
         super().__init__(stage, index, Item(_message(item_id)))
 
     def play(self) -> Iterator[float]:
+        """Text, word by word."""
         for place, word in enumerate(self._words, 1):
             self._written += word
             self._send_part("response.output_text.delta", delta=word)
@@ -164,6 +166,7 @@ class FunctionCall(Output):
         super().__init__(stage, index, Item(data))
 
     def play(self) -> Iterator[float]:
+        """Arguments, a few characters at a time."""
         arguments = self._call.arguments
         for start in range(0, len(arguments), _ARGUMENT_PIECE):
             piece = arguments[start : start + _ARGUMENT_PIECE]

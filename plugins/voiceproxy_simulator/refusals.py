@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-class Refusal(Exception):  # noqa: N818 - an answer on the wire, not a failure of ours
+class Refusal(Exception):
     """One refused event or connection, as ``error.error`` has it.
 
     ``correlated`` is False where the API leaves out the client's event id (an unknown tool call

@@ -24,7 +24,8 @@ class Response:
     """One response: its settings, its outputs and where it is among them.
 
     ``conversation`` None makes it out of band: it announces no items and blocks nothing.
-    ``stalls`` (a fault) produces one piece and no more. ``finished`` is called once, after ``response.done``.
+    ``stalls`` (a fault) produces one piece and no more. ``finished`` is called once, after
+    ``response.done``.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Response:
         return int(self._usage()["total_tokens"])
 
     def begin(self, error: dict[str, Any] | None = None) -> None:
-        """Announce it and start producing; with an ``error`` it fails before it has said a thing."""
+        """Announce it and start producing; with an ``error`` it fails at once."""
         self._emitter.emit("response.created", response=self._shown())
         if error is not None:
             self.fail(error)

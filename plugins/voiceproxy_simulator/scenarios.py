@@ -44,7 +44,7 @@ class Scenario:
     def __init__(self, session: Patient) -> None:
         self.session = session
 
-    def refusal(self, event: Event) -> Refusal | None:  # noqa: ARG002 - a point to override
+    def refusal(self, event: Event) -> Refusal | None:
         """Refuse a sound client event."""
         return None
 
@@ -67,6 +67,7 @@ class Quota(Scenario):
     """Every response fails with insufficient_quota."""
 
     def failure(self) -> dict[str, Any] | None:
+        """As reported for an account without credit; no ``error`` event comes with it."""
         return {
             "type": "insufficient_quota",
             "code": "insufficient_quota",
@@ -80,6 +81,7 @@ class Expired(Scenario):
     _GRACE = 0.1
 
     def responded(self) -> None:
+        """Leave the reply's last events a moment of their own."""
         self.session.line.later(self._GRACE, lambda: self.session.refuse(refusals.expired()))
 
 
@@ -87,6 +89,7 @@ class RefuseSettings(Scenario):
     """Every session.update is refused with invalid_value."""
 
     def refusal(self, event: Event) -> Refusal | None:
+        """The old settings stay in force."""
         if event["type"] != "session.update":
             return None
         return refusals.invalid_value("session", "These settings are refused by the scenario.")
@@ -132,6 +135,7 @@ class Junk(Scenario):
     )
 
     def outgoing(self, event: Event) -> Iterable[Frame]:
+        """Junk first."""
         if event["type"] in {"response.created", "response.done"}:
             return (*self._FRAMES, event)
         return (event,)

@@ -3,10 +3,10 @@
 =============================================  =====================================================
 What the conversation ends with                The reply
 =============================================  =====================================================
-user text that names a function of the         a call of that function, one for each function named
-session's ``tools`` (``get_weather`` or        (one alone when ``parallel_tool_calls`` is false);
-``get weather``), ``call NAME {json}`` too     arguments are the JSON object right behind the name,
-                                               or else plausible values for its ``parameters``
+user text that names functions of the          a call of each (of the first alone when
+session's ``tools`` (``get_weather`` or        ``parallel_tool_calls`` is false); the arguments are
+``get weather``), as in                        the JSON object right behind the name, or else
+``call get_weather {"city": "Rome"}``          plausible values for the function's ``parameters``
 user text with ``count to N`` (N up to 200)    ``1, 2, 3, …``: a long reply, to interrupt
 other user text                                ``You said "…".``
 audio                                          ``I heard 1.4 s of speech.``
@@ -93,12 +93,13 @@ def _calls(texts: Sequence[str], tools: Sequence[Tool], config: dict[str, Any]) 
 
 
 def _call(text: str, tool: Tool) -> Sequence[Call]:
-    """The call a text asks for, if it names the tool."""
-    spelling = re.escape(tool["name"]).replace("_", r"[_ \-]").replace(r"\-", r"[_ \-]")
-    found = re.search(rf"(?<![\w]){spelling}(?![\w])", text, re.IGNORECASE)
-    if found is None:
-        return ()
-    return (Call(tool["name"], _given(text[found.end() :]) or _fill(tool)),)
+    """The calls a text asks for: one for each JSON object behind the name, else one in all."""
+    spelling = r"[ _-]".join(re.escape(part) for part in re.split("[_-]", tool["name"]))
+    mentions = list(re.finditer(rf"(?<!\w){spelling}(?!\w)", text, re.IGNORECASE))
+    given = [found for one in mentions if (found := _given(text[one.end() :])) is not None]
+    if mentions and not given:
+        given = [_fill(tool)]
+    return [Call(tool["name"], arguments) for arguments in given]
 
 
 def _given(text: str) -> str | None:

@@ -44,7 +44,9 @@ class Word(NamedTuple):
 class Speech:
     """A text as timed words and as audio; made as it is read, so a reply costs no memory."""
 
-    def __init__(self, text: str, audio: AudioFormat, voice: str = "alloy", speed: float = 1.0):
+    def __init__(
+        self, text: str, audio: AudioFormat, voice: str = "alloy", speed: float = 1.0
+    ) -> None:
         self._audio = audio
         self._note = 110.0 * 2 ** (zlib.crc32(voice.encode()) % 12 / 12)
         self._speed = speed
@@ -109,7 +111,8 @@ def _tone(vowel: str, pitch: float, length: int, rate: int) -> Samples:
     for harmonic in range(1, int(min(rate * 0.45, 3500) / pitch) + 1):
         tone += _strength(harmonic * pitch, vowel) * np.sin(2 * np.pi * harmonic * pitch * time)
     swell = np.minimum(1, np.minimum(time / 0.02, (length / rate - time) / 0.05))
-    return (tone / np.max(np.abs(tone)) * swell * _LOUDNESS).astype(np.float32)
+    sung: Samples = (tone / np.max(np.abs(tone)) * swell * _LOUDNESS).astype(np.float32)
+    return sung
 
 
 def _strength(frequency: float, vowel: str) -> float:

@@ -87,4 +87,3 @@ class Detector:
         if self._first_loud is None:
             self._first_loud = began
         return Boundary("started", began)
-

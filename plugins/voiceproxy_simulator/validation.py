@@ -1,9 +1,9 @@
 """Checks a client event against the checked-in schema, and refuses the way the API does.
 
 Closed: a key the schema does not have is refused at any depth, except where the schema leaves an
-object free (tool ``parameters``, ``metadata``, prompt ``variables``, MCP ``headers``). A JSON Schema
-library would say *that* an event is wrong; the API says which parameter and why, with one of five
-codes, so this interprets the few keywords the schema uses and keeps the path.
+object free (tool ``parameters``, ``metadata``, prompt ``variables``, MCP ``headers``). A library
+for JSON Schema would say *that* an event is wrong; the API says which parameter and why, with one
+of five codes, so this interprets the few keywords the schema uses and keeps the path.
 """
 
 from __future__ import annotations
@@ -170,7 +170,9 @@ def _discriminate(
 def _constant(branch: Schema, name: str) -> Any:
     """The constant a branch wants under ``name``; behind a nullable too. None: it wants none."""
     wanted = branch.get("properties", {}).get(name, {})
-    return next((one["const"] for one in (wanted, *wanted.get("anyOf", ())) if "const" in one), None)
+    return next(
+        (one["const"] for one in (wanted, *wanted.get("anyOf", ())) if "const" in one), None
+    )
 
 
 def _has_type(value: Any, kind: str) -> bool:

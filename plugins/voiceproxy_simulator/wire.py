@@ -21,7 +21,7 @@ class Timer(Protocol):
 
 
 class Line(Protocol):
-    """What a session needs from outside. A socket in the server, a list and a fake clock in tests."""
+    """What a session needs from outside: a socket in the server, a fake clock in tests."""
 
     @property
     def full(self) -> bool:

@@ -61,6 +61,8 @@ def _explain(error: Exception, options: Options) -> str:
     match error:
         case aiohttp.WSServerHandshakeError(status=status):
             return f"the server answered with HTTP {status}"
+        case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
+            return "connection refused; is the server running?"
         case aiohttp.ClientConnectorError(strerror=str(reason)):
             return reason
         case TimeoutError():

@@ -1,0 +1,129 @@
+"""Write the generated parts of the reference anew: ``python docs/generate.py [--check]``.
+
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import voiceproxy_openai
+import voiceproxy_simulator
+from voiceproxy import agent, hookspecs
+from voiceproxy.flags import serve_parser
+from voiceproxy.host_settings import HostSettingsSchema
+from voiceproxy.settings import Setting, SettingsSchema, describe
+
+DOCS = Path(__file__).parent
+PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PLUGINS: dict[str, type[SettingsSchema]] = {
+    "openai": voiceproxy_openai.voiceproxy_settings,
+    "simulator": voiceproxy_simulator.voiceproxy_settings,
+}
+
+
+def hooks() -> str:
+    """Every hook under its signature, with its docstring."""
+    found = [
+        function
+        for name, function in vars(hookspecs).items()
+        if name.startswith("voiceproxy_") and callable(function)
+    ]
+    return "\n".join(_hook(function) for function in found)
+
+
+def _hook(function: Callable[..., object]) -> str:
+    names = ", ".join(inspect.signature(function).parameters)
+    text = inspect.getdoc(function) or ""
+    return f"## {function.__name__}({names})\n\n{text.replace('``', '`')}\n"
+
+
+def settings_of(schema: type[SettingsSchema]) -> str:
+    """A table of one schema's settings."""
+    [(_, settings)] = describe([schema])
+    rows = [_row(setting) for setting in settings]
+    return _table(("Variable", "Flag", "Default", "Meaning"), rows)
+
+
+def _row(setting: Setting) -> tuple[str, ...]:
+    default = setting.field.load_default
+    shown = default() if callable(default) else default
+    return (
+        ", ".join(f"`{name}`" for name in setting.variables),
+        ", ".join(f"`{flag}`" for flag in setting.flags) or "none: a secret",
+        f"`{shown}`" if shown not in (None, "", []) else "",
+        setting.help,
+    )
+
+
+def errors() -> str:
+    """Every error code the host sends by itself."""
+    return _table(("Code", "Meaning"), [(f"`{c}`", m) for c, m in agent.ERROR_CODES.items()])
+
+
+def dialects() -> str:
+    """The message types one dialect alone has."""
+    rows = [(f"`{kind}`", f"`{dialect}`") for kind, dialect in sorted(agent.ONLY.items())]
+    return _table(("Message", "Sent only in"), rows)
+
+
+def flags() -> str:
+    """``python -m voiceproxy --plugin openai --plugin simulator --help``."""
+    parser = serve_parser(PLUGINS)
+    parser.formatter_class = _wide
+    return f"```text\n{parser.format_help()}```"
+
+
+def _wide(prog: str) -> object:
+    import argparse
+
+    return argparse.RawDescriptionHelpFormatter(prog, width=96)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(_cell(one) for one in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(textwrap.dedent(text).split()).replace("|", "\\|").replace("``", "`")
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "hooks": hooks,
+    "settings-host": lambda: settings_of(HostSettingsSchema),
+    **{f"settings-{name}": lambda s=schema: settings_of(s) for name, schema in PLUGINS.items()},  # type: ignore[misc]
+    "errors": errors,
+    "dialects": dialects,
+    "flags": flags,
+}
+
+
+def generated(text: str) -> str:
+    """The page with its generated parts as the code has them now."""
+    return PART.sub(lambda m: f"{m[1]}{PARTS[m[2]]()}\n{m[3]}", text)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with ``--check`` name those that are out of date."""
+    stale = []
+    for page in sorted(DOCS.rglob("*.md")):
+        before = page.read_text(encoding="utf-8")
+        after = generated(before)
+        if before != after:
+            stale.append(str(page.relative_to(DOCS)))
+            if "--check" not in arguments:
+                page.write_text(after, encoding="utf-8")
+    if stale and "--check" in arguments:
+        print("out of date, run `make docs`:", *stale)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,221 @@
+"""The translator: the Voice Agent protocol on one side, the Realtime API on the other.
+
+It only wires the parts together and hands each frame to the one that knows about it; the parts
+are plain objects without sockets, tasks or clocks of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
+
+from voiceproxy import Close, Frame, Text
+from voiceproxy_openai.audio_input import AudioInput
+from voiceproxy_openai.audio_output import AudioOutput
+from voiceproxy_openai.client_events import ClientEvents, purpose_of
+from voiceproxy_openai.errors import (
+    ALREADY_ACTIVE,
+    HIDDEN,
+    IDLE_TIMEOUT,
+    UpstreamError,
+    read_error,
+)
+from voiceproxy_openai.events import Handled, row_of
+from voiceproxy_openai.function_calls import FunctionCalls
+from voiceproxy_openai.items import Items
+from voiceproxy_openai.memory import Recent
+from voiceproxy_openai.messages import Messages
+from voiceproxy_openai.output import Output
+from voiceproxy_openai.playback import Playback
+from voiceproxy_openai.reading import Event, MalformedEvent, text_at
+from voiceproxy_openai.response_gate import ResponseGate
+from voiceproxy_openai.responses import Responses
+from voiceproxy_openai.session_setup import SessionSetup
+from voiceproxy_openai.settings_mapping import SessionPlan
+from voiceproxy_openai.speech import Speech
+from voiceproxy_openai.transcripts import Transcripts
+from voiceproxy_openai.upstream_end import end_session
+
+if TYPE_CHECKING:
+    from voiceproxy import TranslatorSession
+    from voiceproxy_openai.settings import OpenAISettings
+
+Handler = Callable[[Event], None]
+
+MAX_TYPE_LOGGED = 60
+"""Characters of an unknown event's type that a log line gets; it could be anything."""
+
+
+class OpenAITranslator:
+    """One client's conversation with one OpenAI Realtime session."""
+
+    accepts: ClassVar[frozenset[str]] = frozenset(
+        ["Settings", "InjectUserMessage", "FunctionCallResponse"]
+    )
+
+    def __init__(self, session: TranslatorSession, settings: OpenAISettings) -> None:
+        self._session = session
+        self._messages = messages = Messages(session)
+        marked = settings.mark_responses
+        self._upstream = upstream = ClientEvents(session.to_upstream, mark_responses=marked)
+        self.gate = gate = ResponseGate(
+            session, upstream.create_response, settings.ack_timeout, marked=marked
+        )
+        self.responses = responses = Responses(session, messages, gate)
+        self.calls = calls = FunctionCalls(
+            session, messages, upstream, responses, gate, settings.function_call_timeout
+        )
+        self._playback = playback = Playback(session.now)
+        self.output = output = Output(session, messages, responses, calls, playback)
+        self.items = Items(session, gate, output, calls, settings.ack_timeout)
+        responses.output, responses.calls, calls.items = output, calls, self.items
+        self.transcripts = Transcripts(messages)
+        self.speech = Speech(
+            session, messages, upstream, responses, gate, self.transcripts, playback
+        )
+        self.setup = SessionSetup(session, settings, messages, upstream, self._configure)
+        self._input: AudioInput | None = None
+        self._handlers: dict[str, Handler] = {}
+        self._warned = Recent()
+        self._junk_reported = False
+        self._held_idle_timeout: UpstreamError | None = None
+
+    # The session's calls.
+
+    def opened(self) -> None:
+        """The client gets its Welcome."""
+        self._messages.welcome()
+
+    def upstream_opened(self, headers: Mapping[str, str]) -> None:
+        """The upstream says nothing we wait for until it has its session.update."""
+
+    def client_frame(self, frame: Frame, message: dict[str, Any] | None) -> None:
+        """A legal message in a legal order, or audio."""
+        if message is None:
+            if self._input is not None:
+                self._input.feed(frame.data)
+            return
+        match message["type"]:
+            case "InjectUserMessage":
+                self._inject(text_at(message, "content"))
+            case "FunctionCallResponse":
+                self.calls.answered(message)
+            case "Settings":
+                self.setup.settings(message, postpone=self.responses.running)
+
+    def _inject(self, text: str) -> None:
+        """The item, then the echo; the response when the item is there (TXT-1, TXT-2)."""
+        sent = self._upstream.create_user_message(text)
+        self._messages.say("user", text)
+        self.responses.turn_ended()
+        self.items.expect(sent, self.gate.want, text=text)
+
+    def upstream_frame(self, frame: Frame) -> None:
+        """An event; what is none is reported once and skipped (EVT-3)."""
+        try:
+            event: Any = orjson.loads(frame.data) if isinstance(frame, Text) else None
+            kind = event["type"]
+            handle = self._handlers[kind]
+        except (ValueError, TypeError, KeyError):
+            self._first_of_its_kind(frame)
+            return
+        self._handle(handle, kind, event)
+
+    def _handle(self, handle: Handler, kind: str, event: Event) -> None:
+        try:
+            handle(event)
+        except MalformedEvent as error:
+            self._warn_once(kind, f"an event {kind} was dropped: {error}")
+        if not self.responses.running:
+            self._after_responses()
+
+    def _first_of_its_kind(self, frame: Frame) -> None:
+        """Off the usual path: the first event of a type, one nobody knows, or junk."""
+        try:
+            event = orjson.loads(frame.data) if isinstance(frame, Text) else None
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            self._report_junk(frame)
+            return
+        kind = text_at(event, "type")
+        row = row_of(kind)
+        if row is None:
+            self._warn_once(
+                kind,
+                f"an event of unknown type {kind[:MAX_TYPE_LOGGED]!r} "
+                f"({len(frame)} bytes) was dropped",
+            )
+        else:
+            handle = attrgetter(row.method)(self) if isinstance(row, Handled) else _ignore
+            self._handlers[kind] = handle
+            self._handle(handle, kind, event)
+
+    def _warn_once(self, kind: str, warning: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            self._session.log.warning("%s", warning)
+
+    def _report_junk(self, frame: Frame) -> None:
+        if not self._junk_reported:
+            self._junk_reported = True
+            self._session.log.warning("the upstream sent what is no event (%r)", frame)
+            self._messages.error(
+                "unmapped_upstream_event",
+                "The upstream sent a message that could not be parsed as a JSON object.",
+            )
+
+    def _after_responses(self) -> None:
+        """What had to wait until no response was running."""
+        self.setup.proceed()
+        if self._held_idle_timeout is not None:
+            error, self._held_idle_timeout = self._held_idle_timeout, None
+            self._messages.error(error.code, error.description)
+
+    def error(self, event: Event) -> None:
+        """An ``error`` event: settled where it belongs, and shown unless it is a race of ours."""
+        error = read_error(event)
+        if error.fatal:
+            self._session.fail(error.fatal, error.description)
+        elif self.setup.refused(error):
+            return
+        elif error.code == ALREADY_ACTIVE:
+            self.gate.refused(error.event_id)
+        elif error.code in HIDDEN or purpose_of(error.event_id) in ("cancel", "truncate"):
+            self._session.log.info("the upstream refused what is moot: %s", error.code)
+        elif error.code == IDLE_TIMEOUT and self.responses.running:
+            self._held_idle_timeout = error  # the turn's text goes first (ERR-3)
+        else:
+            self.items.refused(error)
+            self.gate.failed(error.event_id)
+            self._session.log.error("the upstream reports an error: %s", error.code)
+            self._messages.error(error.code, error.description)
+
+    def upstream_closed(self, close: Close) -> None:
+        """The session ends with the upstream's connection."""
+        if self._held_idle_timeout is not None:
+            self._messages.error(self._held_idle_timeout.code, self._held_idle_timeout.description)
+        end_session(self._session, close, ready=self.setup.applied)
+
+    def closed(self) -> None:
+        """The end: the samples the resampler held back go up before the close frame."""
+        if self._input is not None:
+            self._input.flush()
+
+    # Wiring.
+
+    def _configure(self, plan: SessionPlan) -> None:
+        """The upstream has taken the plan."""
+        self._messages.history = plan.history
+        self.speech.automatic = not plan.manual_commit
+        self._input = AudioInput(plan.input, self._session.to_upstream)
+        self._playback.upstream = plan.upstream_output
+        self._playback.client = plan.output
+        self.output.new_audio = lambda: AudioOutput(plan.upstream_output, plan.output, wav=plan.wav)
+
+
+def _ignore(_: Event) -> None:
+    """The table says why."""
