@@ -2,11 +2,12 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 
 .PHONY: run test deep lint format docs clean
 
-run: $(READY)  ## serve the openai backend with a simulated upstream; needs no key
+run: $(RUNS)  ## serve the openai backend with a simulated upstream; needs no key
 	$(BIN)/python -m voiceproxy --plugin openai --plugin simulator
 
 test: $(READY)  ## every test but the long ones, with branch coverage
@@ -27,9 +28,12 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(READY): pyproject.toml
+$(RUNS): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[speed]'
+	touch $@
+
+$(READY): pyproject.toml $(RUNS)
 	$(BIN)/python -m pip install --quiet --editable '.[speed,test,lint]'
 	touch $@
 

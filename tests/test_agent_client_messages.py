@@ -87,7 +87,17 @@ def test_a_function_result_comes_as_content_error_or_result_fct_4(result):
             {"type": "FunctionCallResponse", "id": 1, "name": 2, "content": {}},
             [f"content: {STRING}", f"id: {STRING}", f"name: {STRING}"],
         ),
+        ({"type": "InjectAgentMessage", "message": 5}, [f"message: {STRING}"]),
+        (
+            {"type": "InjectAgentMessage", "message": "a", "is_dynamic": 1},
+            ["is_dynamic: Must be true or false."],
+        ),
         ({"type": "UpdatePrompt"}, [f"prompt: {MISSING}"]),
+        ({"type": "UpdatePrompt", "prompt": ["a"]}, [f"prompt: {STRING}"]),
+        (
+            {"type": "UpdateSpeak", "speak": "aura", "model": 5},
+            [f"model: {STRING}", "speak: Must be an object or an array of objects."],
+        ),
         ({"type": "UpdateSpeak"}, [f"speak: {MISSING}"]),
         ({"type": "UpdateSpeak", "speak": None}, [f"speak: {MISSING}"]),
         ({"type": "UpdateThink"}, [f"think: {MISSING}"]),
@@ -96,6 +106,7 @@ def test_a_function_result_comes_as_content_error_or_result_fct_4(result):
             [f"think[0].functions[0].name: {MISSING}"],
         ),
         ({"type": "UpdateThink_Live"}, [f"think_live: {MISSING}"]),
+        ({"type": "UpdateThink_Live", "think_live": 1}, ["think_live: Must be an object."]),
         ({"type": "UpdateListen"}, [f"listen: {MISSING}"]),
         (
             {"type": "UpdateListen", "listen": {"provider": 1}},

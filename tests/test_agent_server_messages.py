@@ -82,7 +82,16 @@ COMPONENT_EXAMPLES = [
             {
                 "transcript": "hello",
                 "confidence": 0.98,
-                "words": [{"word": "hello", "start": 0.1, "end": 0.5, "confidence": 0.9}],
+                "words": [
+                    {
+                        "word": "hello",
+                        "start": 0.1,
+                        "end": 0.5,
+                        "confidence": 0.9,
+                        "punctuated_word": "Hello.",
+                        "speaker": 0,
+                    }
+                ],
             }
         ],
     },
@@ -207,3 +216,65 @@ def broken(value, path=""):
 )
 def test_a_value_of_another_type_is_refused_wherever_it_is(message, path):
     assert [line.partition(":")[0] for line in server_problems(message)] == [path]
+
+
+OPTIONAL = {
+    "conversational_behavior",
+    "languages",
+    "languages_hinted",
+    "thought_signature",
+    "FunctionCallResponse.id",
+    "stt_latency",
+    "ttt_token_latency",
+    "ttt_text_latency",
+    "ttt_tool_latency",
+    "ttt_thinking_latency",
+    "LatencyReport.tts_latency",
+    "LatencyReport.total_latency",
+    "words[0].confidence",
+    "words[0].punctuated_word",
+    "words[0].speaker",
+}
+"""The ends of the paths, type included, of what a message may go without."""
+
+
+def shortened(value, path):
+    """The same JSON without each key, one at a time, and the key's path."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield {name: each for name, each in value.items() if name != key}, f"{path}.{key}"
+            steps = shortened(inner, f"{path}.{key}")
+            yield from (({**value, key: each}, where) for each, where in steps)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            steps = shortened(inner, f"{path}[{index}]")
+            yield from (
+                ([*value[:index], each, *value[index + 1 :]], where) for each, where in steps
+            )
+
+
+@pytest.mark.parametrize(
+    ("message", "path"),
+    [
+        (message, path)
+        for example in EXAMPLES + COMPONENT_EXAMPLES
+        for message, path in shortened(example, example["type"])
+        if not (example["type"] == "History" and path.count(".") == 1)
+    ],
+    ids=lambda each: each if isinstance(each, str) else None,
+)
+def test_every_field_but_these_is_required(message, path):
+    missing = path.partition(".")[2] + ": Missing data for required field."
+    optional = any(path.endswith(end) for end in OPTIONAL)
+    assert server_problems(message) == ([] if optional else [missing])
+
+
+@pytest.mark.parametrize(
+    ("type_", "key"),
+    [("ConversationText", "role"), ("ConversationText", "conversational_behavior")]
+    + [("History", "role")],
+)
+def test_a_word_that_is_not_among_the_known_ones_is_refused(type_, key):
+    message = {"type": type_, "role": "user", "content": "a", key: "narrator"}
+    (line,) = server_problems(message)
+    assert line.startswith(f"{key}: Must be one of: ")

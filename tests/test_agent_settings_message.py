@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from test_agent_server_messages import broken
 
 from voiceproxy.agent import problems
 
@@ -303,3 +304,118 @@ def test_an_array_too_long_to_check_without_stopping_others_is_refused_unread(ke
 
 def test_a_very_long_conversation_can_be_gone_on_with():
     assert agent(context={"messages": [{"role": "user", "content": "hi"}] * 10_000}) == []
+
+
+ENDPOINT = {"url": "https://x.example", "method": "post", "headers": {"key": "value"}}
+FULL_SETTINGS = {
+    "audio": {
+        "input": {"encoding": "mulaw", "sample_rate": 8000},
+        "output": {"encoding": "mp3", "sample_rate": 24000, "bitrate": 48000, "container": "none"},
+    },
+    "agent": {
+        "language": "en",
+        "context": {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {
+                    "function_calls": [
+                        {
+                            "id": "c1",
+                            "name": "book",
+                            "client_side": True,
+                            "arguments": "{}",
+                            "response": "ok",
+                        }
+                    ]
+                },
+            ]
+        },
+        "listen": {
+            "provider": {
+                "type": "deepgram",
+                "version": "v2",
+                "model": "flux-general-en",
+                "language": "en",
+                "language_hints": ["en"],
+                "keyterms": ["voiceproxy"],
+                "smart_format": False,
+                "eot_threshold": 0.7,
+                "eager_eot_threshold": 0.5,
+                "eot_timeout_ms": 5000,
+            }
+        },
+        "think": {
+            "provider": {
+                "type": "aws_bedrock",
+                "version": "v1",
+                "model": "m",
+                "temperature": 0.5,
+                "reasoning_mode": "low",
+            },
+            "endpoint": ENDPOINT,
+            "functions": [
+                {
+                    "name": "book",
+                    "description": "Books seats.",
+                    "endpoint": ENDPOINT,
+                    "defer_until_eot": True,
+                }
+            ],
+            "prompt": "Be brief.",
+            "context_length": 4000,
+        },
+        "speak": [
+            {
+                "provider": {
+                    "type": "cartesia",
+                    "version": "v1",
+                    "model": "m",
+                    "model_id": "sonic-2",
+                    "language": "en",
+                    "language_code": "en-US",
+                    "speed": 1.1,
+                },
+                "endpoint": ENDPOINT,
+            }
+        ],
+        "greeting": "Hello!",
+    },
+    "flags": {"history": True},
+    "tags": ["a"],
+    "experimental": False,
+    "mip_opt_out": True,
+}
+"""Every field a wrong JSON type can be told from a right one."""
+
+
+def test_full_settings_are_valid():
+    assert settings(**FULL_SETTINGS) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "path"),
+    list(broken(FULL_SETTINGS)),
+    ids=lambda each: each if isinstance(each, str) else None,
+)
+def test_a_value_of_another_type_is_named_wherever_it_is(keys, path):
+    named = path.removesuffix(".key")  # a header's name is the client's own
+    assert [line.partition(":")[0] for line in settings(**keys)] == [named]
+
+
+@pytest.mark.parametrize(
+    ("keys", "path"),
+    [
+        ({"speak": {"endpoint": 1}}, "agent.speak.endpoint"),
+        ({"speak": {"provider": {"credentials": "k"}}}, "agent.speak.provider.credentials"),
+        (
+            {"context": {"messages": [{"function_calls": [{"id": "c1"}]}]}},
+            "agent.context.messages[0].function_calls[0].name",
+        ),
+    ],
+)
+def test_credentials_endpoints_and_the_names_of_past_calls_are_checked_too(keys, path):
+    assert [line.partition(":")[0] for line in agent(**keys)] == [path]
+
+
+def test_a_bit_rate_is_positive():
+    assert settings(audio={"output": {"bitrate": 0}}) == [f"audio.output.bitrate: {POSITIVE}"]

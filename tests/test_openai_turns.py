@@ -363,10 +363,7 @@ class Interleaving:
         self.confirm(name, "added")
 
     def done(self, name: str) -> None:
-        if name in self.items:
-            self.confirm(name, "done")
-        else:
-            raise AssertionError(name)
+        self.confirm(name, "done")
 
     def confirm(self, name: str, kind: str) -> None:
         changes = {"ours": {}, "replaced": {"id": f"theirs_{name}"}, "missing": {"id": ""}}
@@ -407,7 +404,7 @@ def test_response_create_follows_its_items_in_every_interleaving_txt_2_def_6_def
     for order in orders:
         played = Interleaving(ids, prompt=prompt)
         try:
-            played.play(vad_spelled(order))
+            played.play(order)
             assert played.answered_texts, "nobody answered"
             assert played.answered_texts[-1] == {"one", "two"}, "a turn was not answered"
             assert len(played.answered_texts) <= 2, "a turn was answered twice"
@@ -417,7 +414,3 @@ def test_response_create_follows_its_items_in_every_interleaving_txt_2_def_6_def
         except AssertionError as failure:
             raise AssertionError(f"{failure} in {order}") from failure
 
-
-def vad_spelled(order: list[str]) -> list[str]:
-    """``done one`` is an item event, ``vad done`` a response event: the verb comes first."""
-    return order

@@ -263,7 +263,7 @@ async def test_an_agent_that_stops_reading_does_not_hold_the_client_for_ever(
 
     app, _ = make_agents(stall)
     server = await aiohttp_server(app)
-    options = Options(url=str(server.make_url("/agent")), lines=["x" * 32_000_000], timeout=0.5)
+    options = Options(url=str(server.make_url("/agent")), lines=["x" * 16_000_000], timeout=0.5)
     async with asyncio.timeout(15):
         outcome = await talk(options, Display(io.StringIO(), io.StringIO()))
     over.set()

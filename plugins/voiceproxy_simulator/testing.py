@@ -1,4 +1,4 @@
-"""A session without a socket, on a clock that is moved by hand: for tests of scenarios and rules."""
+"""A session without a socket, on a clock moved by hand: for tests of scenarios and rules."""
 
 from __future__ import annotations
 

@@ -97,4 +97,6 @@ def _describe(frame: Frame) -> str:
 
 def _clean(text: str) -> str:
     """Replace what could control the terminal: the text comes from the other side."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).rstrip()
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return text.rstrip()
