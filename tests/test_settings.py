@@ -59,9 +59,7 @@ def problems_of(*schemas, **layers):
 
 def test_without_any_layer_the_defaults_apply():
     configuration = load([WeatherSchema])
-    assert configuration[Weather] == Weather(
-        "plain", "", 3, [], False, "wss://weather.example/v1"
-    )
+    assert configuration[Weather] == Weather("plain", "", 3, [], False, "wss://weather.example/v1")
     assert {value.source for value in configuration.values} == {"default"}
 
 
@@ -158,16 +156,26 @@ def test_all_problems_of_all_schemas_are_reported_together():
         environ={"VOICEPROXY_TIDE_HEIGHT": "high", "VOICEPROXY_WEATHER_LOUD": "perhaps"},
         overrides={"tide.address": "ws://x", "weather.cities": ["a", 2]},
     ) == [
-        "VOICEPROXY_WEATHER_DAYS (--weather-days): Must be greater than or equal to 1. "
-        "(given by flag --weather-days)",
-        "VOICEPROXY_WEATHER_CITIES (--weather-cities): item 2: Not a valid string. "
-        "(given by create_app)",
-        "VOICEPROXY_WEATHER_LOUD (--weather-loud): Not a valid boolean. "
-        "(given by environment VOICEPROXY_WEATHER_LOUD)",
-        "VOICEPROXY_WEATHER_ADDRESS (--weather-address): Not a valid URL. "
-        "(given by flag --weather-address)",
-        "VOICEPROXY_TIDE_HEIGHT (--tide-height): Not a valid number. "
-        "(given by environment VOICEPROXY_TIDE_HEIGHT)",
+        (
+            "VOICEPROXY_WEATHER_DAYS (--weather-days): Must be greater than or equal to 1. "
+            "(given by flag --weather-days)"
+        ),
+        (
+            "VOICEPROXY_WEATHER_CITIES (--weather-cities): item 2: Not a valid string. "
+            "(given by create_app)"
+        ),
+        (
+            "VOICEPROXY_WEATHER_LOUD (--weather-loud): Not a valid boolean. "
+            "(given by environment VOICEPROXY_WEATHER_LOUD)"
+        ),
+        (
+            "VOICEPROXY_WEATHER_ADDRESS (--weather-address): Not a valid URL. "
+            "(given by flag --weather-address)"
+        ),
+        (
+            "VOICEPROXY_TIDE_HEIGHT (--tide-height): Not a valid number. "
+            "(given by environment VOICEPROXY_TIDE_HEIGHT)"
+        ),
     ]
 
 

@@ -9,11 +9,10 @@ import socket
 import wave
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from pytest_aiohttp import AiohttpServer
 from talk_agent import SOUND, Agent, Script, answer_lines, make_agents
 
 from voiceproxy.talk import client
@@ -22,6 +21,9 @@ from voiceproxy.talk.display import Display
 from voiceproxy.talk.options import Options
 from voiceproxy.talk.outputs import Outcome
 from voiceproxy.talk.wav import Recording
+
+if TYPE_CHECKING:
+    from pytest_aiohttp import AiohttpServer
 
 Talk = Callable[..., Awaitable["Spoken"]]
 
@@ -224,14 +226,19 @@ FAILURES = {
         reset,
         "the agent closed the connection before the reply: 1006 (connection lost)",
     ),
-    "silence": (say_nothing, "no progress for 0.5 s while waiting for SettingsApplied"),
 }
 
 
 @pytest.mark.parametrize(("script", "reason"), FAILURES.values(), ids=FAILURES.keys())
 async def test_a_failure_has_its_reason_cli_4(converse: Talk, script: Script, reason: str) -> None:
-    spoken = await converse(script, lines=["hello"], timeout=0.5)
+    spoken = await converse(script, lines=["hello"])
     assert spoken.outcome == Outcome(1, reason)
+
+
+async def test_an_agent_that_says_nothing_is_given_up_cli_4(converse: Talk) -> None:
+    spoken = await converse(say_nothing, lines=["hello"], timeout=0.3)
+    assert spoken.outcome == Outcome(1, "no progress for 0.3 s while waiting for SettingsApplied")
+    assert spoken.agent.close_code == 1000
 
 
 async def test_audio_that_came_before_a_failure_is_saved(converse: Talk, tmp_path: Path) -> None:

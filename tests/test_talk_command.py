@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 import wave
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import voiceproxy.talk
 from voiceproxy.talk.command import DEFAULT_URL, make_parser, read_options
 from voiceproxy.talk.options import Options
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read(*argv: str) -> Options:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from deepgram.agent.v1.types import AgentV1Settings
 
 from voiceproxy.talk.functions import FunctionsError, answer_call, read_functions
 from voiceproxy.talk.settings import make_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WEATHER = {"name": "weather", "description": "d", "parameters": {"type": "object"}}
 

@@ -12,10 +12,13 @@ import wave
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from pytest_aiohttp import AiohttpServer
 from talk_agent import SOUND, Agent, Script, answer_lines, make_agents
+
+if TYPE_CHECKING:
+    from pytest_aiohttp import AiohttpServer
 
 ROOT = Path(__file__).parents[1]
 SPEECH = Path(__file__).parent / "data" / "speech.wav"

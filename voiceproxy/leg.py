@@ -26,6 +26,12 @@ UNSENT_BYTES = 16384
 MAX_PONGS_WHILE_BLOCKED = 64
 """A peer that pings and never reads gets no more answers than that (RFC 6455, 5.5.3 allows it)."""
 
+MAX_CLOSE_TIMEOUTS = 10
+"""How many times ``close_timeout`` a peer may take for everything when it reads slowly."""
+
+LINGER_CHECK = 0.02
+"""How often (seconds) to look whether the last bytes have left: nothing tells."""
+
 
 class Leg:
     """Writes an outbox to its socket without a task for as long as the socket takes bytes.
@@ -49,20 +55,23 @@ class Leg:
         self.websocket = websocket
         self.outbox = outbox
         self.heard = True
-        """Anything came from the peer since the last heartbeat."""
+        """Anything came from the peer since the last beat."""
         self.reading_stopped = False
         """We do not read the peer now, so its silence means nothing."""
         self._name = name
         self._transport = transport
         self._close_timeout = close_timeout
-        self._heartbeat = heartbeat
+        self._half_beat = heartbeat / 2
         self._on_room = on_room
         self._loop = asyncio.get_running_loop()
         self._writer: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
-        self._pinged = False
+        self._aborted = False
+        self._silent_beats = 0
         self._pongs = 0
-        self._beat = self._loop.call_later(heartbeat, self._on_beat) if heartbeat > 0 else None
+        self._beat: asyncio.TimerHandle | None = None
+        if heartbeat > 0:
+            self._beat = self._loop.call_later(self._half_beat, self._on_beat)
         _keep_little_unsent(transport)
 
     # Writing.
@@ -124,18 +133,24 @@ class Leg:
         write.close()  # written; only the wait for room is given up
 
     def _on_beat(self) -> None:
-        if self._transport.is_closing():
+        """Ping after ``heartbeat`` seconds of silence, abort after half as many more."""
+        if self.lost:
             return
-        silent = not (self.heard or self.reading_stopped)
-        if silent and self._pinged:
+        alive = self.heard or self.reading_stopped
+        self._silent_beats, self.heard = 0 if alive else self._silent_beats + 1, False
+        if self._silent_beats > 2:
             self.abort()
             return
-        self._pinged, self.heard = silent, False
-        if silent:
+        if self._silent_beats == 2:
             self._control(self.websocket.ping())
-        self._beat = self._loop.call_later(self._heartbeat, self._on_beat)
+        self._beat = self._loop.call_later(self._half_beat, self._on_beat)
 
     # The end.
+
+    @property
+    def closing(self) -> bool:
+        """True once our close frame goes out: what the peer still says is not for us."""
+        return self._closer is not None
 
     @property
     def lost(self) -> bool:
@@ -144,6 +159,7 @@ class Leg:
 
     def abort(self) -> None:
         """Drop the connection and everything queued for it."""
+        self._aborted = True
         self.outbox.clear()
         self._transport.abort()
 
@@ -151,33 +167,26 @@ class Leg:
         """The peer's close frame has come: it wants nothing more."""
         self.outbox.clear()
 
-    async def leave(self, close: Close) -> None:
-        """Close behind nothing: what is queued belongs to the connection that comes next."""
+    def detach(self, close: Close) -> None:
+        """Leave the outbox to the connection that comes next and answer the peer's close."""
         self.outbox = Outbox(0)
         self.outbox.put_close(close)
-        await self.finish()
+        self.flush()
 
     async def finish(self) -> None:
         """Write what is queued, then close; returns when the socket is closed.
 
-        The peer must take something in every ``close_timeout`` seconds and all of it in ten
-        times that; then it must answer the close frame within the same time. Otherwise the
-        connection is aborted.
+        The peer must take something in every ``close_timeout`` seconds, all of it in ten times
+        that, and answer the close frame within ``close_timeout``. Otherwise the connection is
+        aborted; what the kernel holds by then still goes out.
         """
+        deadline = self._loop.time() + MAX_CLOSE_TIMEOUTS * self._close_timeout
         self.flush()
-        for _ in range(10):
-            if self._writer is None:
-                break
+        while (task := self._closer or self._writer) is not None and not task.done():
             left = self._unwritten
-            await asyncio.wait([self._writer], timeout=self._close_timeout)
-            if self._unwritten >= left:
-                break
-        if self._writer is not None:
-            self.abort()
-            await asyncio.wait([self._writer], timeout=self._close_timeout)
-        self.flush()
-        if self._closer is not None:
-            await asyncio.wait([self._closer])
+            await asyncio.wait([task], timeout=self._close_timeout)
+            if not task.done() and (self._unwritten >= left or self._loop.time() >= deadline):
+                self.abort()
         if self._beat is not None:
             self._beat.cancel()
 
@@ -186,13 +195,10 @@ class Leg:
         return self.outbox.bytes + self._transport.get_write_buffer_size()
 
     async def _close(self, close: Close) -> None:
-        try:
-            async with asyncio.timeout(self._close_timeout):
-                await self.websocket.close(code=close.code, message=close.reason.encode())
-                while self._transport.get_write_buffer_size():  # noqa: ASYNC110 - no event tells
-                    await asyncio.sleep(0.01)
-        except (TimeoutError, *LOST):
-            self._transport.abort()
+        await self.websocket.close(code=close.code, message=close.reason.encode())
+        # aiohttp has closed the transport, which still flushes what it holds.
+        while self._transport.get_write_buffer_size() and not self._aborted:  # noqa: ASYNC110
+            await asyncio.sleep(LINGER_CHECK)
 
 
 @types.coroutine

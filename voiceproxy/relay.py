@@ -1,4 +1,5 @@
-"""The life of one session on real sockets. With ``leg`` and ``dial``, all that touches WebSockets.
+"""The life of one session on real sockets. With ``leg``, ``reader`` and ``dial``, all that touches
+WebSockets.
 
 The client is read by the session's own task, the upstream by a second one. Whoever reads hands the
 frame to the session, which fills the outboxes, and both legs are flushed before the next read.
@@ -11,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WebSocketError, WSCloseCode, WSMsgType
+from aiohttp import WSCloseCode
 
-from voiceproxy.dial import UpstreamWebSocket
-from voiceproxy.errors import ClientFault, UpstreamFault
-from voiceproxy.frames import ABNORMAL, NO_STATUS, NORMAL, TOO_BIG, Binary, Close, Frame, Text
+from voiceproxy.errors import ClientFault, SessionError, UpstreamFault
+from voiceproxy.frames import INTERNAL_ERROR, INVALID_TEXT, NORMAL, TOO_BIG, Close, Frame, Text
 from voiceproxy.leg import Leg
+from voiceproxy.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from voiceproxy.backend import Upstream
+    from voiceproxy.dial import UpstreamWebSocket
+    from voiceproxy.outbox import Outbox
     from voiceproxy.session import SessionCore
-
-ROOM_CHECK = 1.0
-"""How often (seconds) a reader that had to stop looks whether its peer is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,56 +55,6 @@ class LoopRuntime:
         return self._loop.create_task(coroutine, name=name)
 
 
-class Reader:
-    """Reads one peer and stops while what it sends has nowhere to go."""
-
-    def __init__(self, leg: Leg, may_send: Callable[[], bool]) -> None:
-        self._leg = leg
-        self._may_send = may_send
-        self._room: asyncio.Future[None] | None = None
-
-    def check_room(self) -> None:
-        """Something was written or the session ended: perhaps go on reading."""
-        if self._room is not None and not self._room.done() and self._may_send():
-            self._room.set_result(None)
-
-    async def frames(self, receive: Callable[[Frame], None]) -> Close | None:
-        """Hand every frame on; returns how the peer closed, None when we did."""
-        websocket, leg = self._leg.websocket, self._leg
-        while True:
-            message = await websocket.receive()
-            leg.heard = True
-            kind = message.type
-            if kind is WSMsgType.BINARY:
-                receive(Binary(message.data))
-            elif kind is WSMsgType.TEXT:
-                receive(Text(message.data))
-            elif kind is WSMsgType.PING:
-                leg.pong(message.data)
-            elif kind is not WSMsgType.PONG:
-                return _how_closed(kind, message.data, message.extra)
-            if not self._may_send():
-                await self._wait_for_room()
-
-    async def _wait_for_room(self) -> None:
-        self._leg.reading_stopped = True
-        while not self._may_send() and not self._leg.lost:
-            self._room = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._room], timeout=ROOM_CHECK)
-        self._room = None
-        self._leg.reading_stopped = False
-
-
-def _how_closed(kind: WSMsgType, data: Any, extra: Any) -> Close | None:
-    if kind is WSMsgType.CLOSE:
-        return Close(data or NO_STATUS, extra or "")
-    if kind is WSMsgType.CLOSING:
-        return None
-    if kind is WSMsgType.ERROR and isinstance(data, WebSocketError):
-        return Close(data.code, str(data))
-    return Close(ABNORMAL, "connection lost")
-
-
 class Relay:
     """One session between its sockets."""
 
@@ -119,12 +69,14 @@ class Relay:
         self._dial = dial
         self._client: Leg | None = None
         self._upstream: Leg | None = None
-        self._client_reader: Reader | None = None
-        self._upstream_reader: Reader | None = None
+        self._readers: list[Reader] = []
+        self._leaving: list[asyncio.Task[None]] = []
         self._finisher: asyncio.Task[None] | None = None
-        self._dialler: asyncio.Task[None] | None = None
+        self._upstream_task: asyncio.Task[None] | None = None
         self._dialled: UpstreamWebSocket | None = None
-        core.on_output = self._flush
+        self._dialling = False
+        self._changed = asyncio.Event()
+        """Set after every output while the session is without an upstream."""
 
     async def run(
         self,
@@ -135,74 +87,109 @@ class Relay:
     ) -> None:
         """Relay until both sockets are closed. ``dialled``: the upstream if it is there already."""
         core = self._core
+        self._dialled = dialled
         self._client = self._leg("client", websocket, transport, core.client)
-        self._client_reader = Reader(self._client, lambda: core.closing or core.client_may_send)
-        core.open(upstream)
-        if upstream.url is not None:
-            self._dialled = dialled
-            self._dialler = self._task("upstream", self._serve_upstream(upstream))
+        reader = Reader(self._client, lambda: core.closing or core.client_may_send)
+        self._readers.append(reader)
+        core.on_output = self._flush
         try:
-            await self._read_client(self._client_reader)
+            core.open(upstream)
+            if upstream.url is not None and not core.closing:
+                self._upstream_task = self._task("upstream", self._serve_upstreams(upstream))
+            await self._read_client(self._client, reader)
+        except Exception:
+            self._break("relaying")
         finally:
             await self._end()
 
-    async def _read_client(self, reader: Reader) -> None:
+    def _break(self, doing: str) -> None:
+        """Something of ours is wrong: this session ends, with 1011."""
+        self._core.log.exception("%s failed; the session ends", doing)
+        self._core.end(SessionError("internal_error", "The proxy failed.", INTERNAL_ERROR))
+
+    # The client.
+
+    async def _read_client(self, leg: Leg, reader: Reader) -> None:
         close = await reader.frames(self._from_client)
-        if close is not None and self._client is not None:
-            self._client.peer_has_closed()
+        if close is not None:
+            leg.peer_has_closed()
             self._core.client_closed(close)
 
     def _from_client(self, frame: Frame) -> None:
-        if len(frame.data) > self._timing.max_client_frame:
-            limit = self._timing.max_client_frame
-            self._core.end(
-                ClientFault("frame_too_big", f"A frame has at most {limit} bytes.", TOO_BIG),
-                "client",
-            )
-            return
-        self._core.client_frame(frame)
+        limit = self._timing.max_client_frame
+        if len(frame.data) > limit:
+            text = f"A frame has at most {limit} bytes."
+            self._core.end(ClientFault("frame_too_big", text, TOO_BIG), "client")
+        elif self._core.translator is None and not _is_sound(frame):
+            text = "A text frame is not UTF-8."
+            self._core.end(ClientFault("invalid_text", text, INVALID_TEXT), "client")
+        else:
+            self._core.client_frame(frame)
 
-    # The upstream: dialled, read until it closes, dialled again if the translator wants to.
+    # The upstream: dialled, read until it closes, dialled again when the translator wants to.
+
+    async def _serve_upstreams(self, upstream: Upstream) -> None:
+        following: Upstream | None = upstream
+        try:
+            while following is not None:
+                upstream = following
+                await self._serve_upstream(upstream)
+                following = await self._next_upstream(upstream)
+        except UpstreamFault as fault:
+            self._core.upstream_failed(fault)
+        except Exception:
+            self._break("serving the upstream")
+
+    async def _next_upstream(self, last: Upstream) -> Upstream | None:
+        while not self._core.closing:
+            following = self._core.take_redial(last)
+            if following is not None:
+                return following
+            self._changed.clear()
+            await self._changed.wait()
+        return None
 
     async def _serve_upstream(self, upstream: Upstream) -> None:
-        following: Upstream | None = upstream
-        while following is not None and not self._core.closing:
-            upstream = following
-            try:
-                websocket = self._dialled or await self._dial(upstream)
-            except UpstreamFault as fault:
-                self._core.log.debug("dialling failed", exc_info=fault)
-                self._core.upstream_failed(fault)
-                return
-            self._dialled = None
-            leg, reader = self._open_upstream(websocket)
-            await self._read_upstream(leg, reader)
-            following = self._core.take_redial(upstream)
-            if following is not None:
-                self._upstream = self._upstream_reader = None
-                await leg.leave(Close())
+        core = self._core
+        leg, reader = self._open_upstream(await self._connect(upstream))
+        close = await reader.frames(self._from_upstream)
+        self._readers.remove(reader)
+        if close is None or core.closing:
+            leg.peer_has_closed()
+            return
+        self._upstream = None  # from now on the outbox is the next connection's
+        leg.detach(close)
+        self._leaving.append(self._task("leaving", leg.finish()))
+        if reader.broken is None:
+            core.upstream_closed(close)
+        else:
+            core.end(_breach(reader.broken), "upstream")
+
+    async def _connect(self, upstream: Upstream) -> UpstreamWebSocket:
+        dialled, self._dialled = self._dialled, None
+        if dialled is not None:
+            return dialled
+        self._dialling = True
+        try:
+            return await self._dial(upstream)
+        finally:
+            self._dialling = False
 
     def _open_upstream(self, websocket: UpstreamWebSocket) -> tuple[Leg, Reader]:
         core = self._core
         leg = self._leg("upstream", websocket, websocket.transport, core.upstream)
         reader = Reader(leg, lambda: core.closing or core.upstream_may_send)
-        self._upstream, self._upstream_reader = leg, reader
+        self._upstream = leg
+        self._readers.append(reader)
         core.upstream_opened(websocket.headers)
         leg.flush()
         return leg, reader
 
-    async def _read_upstream(self, leg: Leg, reader: Reader) -> None:
-        core = self._core
-        close = await reader.frames(core.upstream_frame)
-        if close is None:
-            return
-        leg.peer_has_closed()
-        if close.code == WSCloseCode.MESSAGE_TOO_BIG and not core.closing:
-            core.end(
-                UpstreamFault("upstream_frame_too_big", "The upstream sent too big a frame."),
-                "upstream",
-            )
-        core.upstream_closed(close)
+    def _from_upstream(self, frame: Frame) -> None:
+        if self._core.translator is None and not _is_sound(frame):
+            self._core.end(_breach(INVALID_TEXT), "upstream")
+        else:
+            self._core.upstream_frame(frame)
 
     # Output, and the end.
 
@@ -211,40 +198,40 @@ class Relay:
             self._client.flush()
         if self._upstream is not None:
             self._upstream.flush()
+        else:
+            self._changed.set()
         self._check_room()
         if self._core.closing and self._finisher is None:
             self._finisher = self._task("finisher", self._finish())
 
     def _check_room(self) -> None:
-        if self._client_reader is not None:
-            self._client_reader.check_room()
-        if self._upstream_reader is not None:
-            self._upstream_reader.check_room()
+        for reader in self._readers:
+            reader.check_room()
 
     async def _finish(self) -> None:
         """Both legs write what they have and close, at the same time."""
-        if self._upstream is None and self._dialler is not None:
-            self._dialler.cancel()
+        if self._dialling and self._upstream_task is not None:
+            self._upstream_task.cancel()
         legs = [leg for leg in (self._client, self._upstream) if leg is not None]
-        await asyncio.gather(*(leg.finish() for leg in legs))
+        await asyncio.gather(*(leg.finish() for leg in legs), *self._leaving)
 
     async def _end(self) -> None:
         """Returns when nothing of this session is left but its close hooks."""
         if not self._core.closing:
             self._core.shut_down(Close(NORMAL))
+        self._flush()
         if self._finisher is not None:
             await self._finisher
-        if self._dialler is not None:
-            self._dialler.cancel()
-            await asyncio.wait([self._dialler])
-            if not self._dialler.cancelled() and (error := self._dialler.exception()):
-                self._core.log.error("the upstream's task failed", exc_info=error)
+        if self._upstream_task is not None:
+            await asyncio.wait([self._upstream_task])
         if self._dialled is not None:  # the session ended before its turn came
             self._dialled.transport.abort()
 
-    def _leg(self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Any) -> Leg:
+    def _leg(
+        self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox
+    ) -> Leg:
         return Leg(
-            name,
+            f"{name} {self._core.introduction.id}",
             websocket,
             transport,
             outbox,
@@ -256,3 +243,22 @@ class Relay:
     def _task(self, role: str, coroutine: Any) -> asyncio.Task[None]:
         name = f"voiceproxy {role} {self._core.introduction.id}"
         return asyncio.get_running_loop().create_task(coroutine, name=name)
+
+
+def _is_sound(frame: Frame) -> bool:
+    """False for text that is not UTF-8, which no peer may be sent (RFC 6455, 8.1)."""
+    if not isinstance(frame, Text) or frame.data.isascii():
+        return True
+    try:
+        frame.data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _breach(code: int) -> UpstreamFault:
+    if code == WSCloseCode.MESSAGE_TOO_BIG:
+        text = "The upstream sent a bigger frame than the setting max_upstream_frame allows."
+        return UpstreamFault("upstream_frame_too_big", text, NORMAL)
+    text = "The upstream broke the WebSocket protocol."
+    return UpstreamFault("upstream_protocol_error", text, INTERNAL_ERROR)

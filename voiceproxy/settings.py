@@ -209,7 +209,8 @@ class Layers:
                 return self.overrides[key], "create_app"
         for key, flag in zip(setting.keys, setting.flags, strict=False):
             if key in self.flags:
-                return self.flags[key], f"flag {flag}"
+                no = self.flags[key] is False  # only a Boolean's flag gives one: --no-x
+                return self.flags[key], f"flag {flag.replace('--', '--no-', 1) if no else flag}"
         for variables, source in ((self.environ, "environment {}"), (self.dotenv, ".env")):
             for variable in setting.variables:
                 if text := (variables.get(variable) or "").strip():

@@ -68,11 +68,13 @@ def unknown_variables(
         section = _section(rest, {*owned, *foreign})
         if variable in known or section in foreign:
             continue
-        names = [it.variables[0].removeprefix(PREFIX) for it in owned.get(section, ())]
+        prefix = f"{PREFIX}{section}_" if section else PREFIX
+        names = [it.variables[0].removeprefix(prefix) for it in owned.get(section, ())]
         surely_ours = bool(section) or "_" not in rest
-        close = get_close_matches(rest, names, n=1, cutoff=0.6 if surely_ours else 0.85)
+        cutoff = 0.6 if surely_ours else 0.85
+        close = get_close_matches(variable.removeprefix(prefix), names, n=1, cutoff=cutoff)
         if surely_ours or close:
-            hint = f"; did you mean {PREFIX}{close[0]}?" if close else ""
+            hint = f"; did you mean {prefix}{close[0]}?" if close else ""
             yield f"{variable}: unknown variable{hint}"
 
 

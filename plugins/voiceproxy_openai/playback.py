@@ -51,7 +51,7 @@ class Playback:
         (item_id, content_index), length = self._part, self._part_bytes
         self._part, self._part_bytes = ("", 0), 0
         total_ms = length * 1000 // self.upstream.bytes_per_second
-        heard_ms = int(total_ms - unheard * 1000)
+        heard_ms = round(total_ms - unheard * 1000)
         if not item_id or not 0 < heard_ms < total_ms:
             return None
         return Heard(item_id, content_index, heard_ms)

@@ -9,6 +9,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from typing import TYPE_CHECKING, Final
 
+from voiceproxy.talk.processes import kill
 from voiceproxy.talk.settings import INPUT_RATE
 from voiceproxy.talk.speech import FRAMES_PER_SECOND
 
@@ -67,7 +68,8 @@ class Microphone:
                 while chunk := await _read(process):
                     self._hear(chunk)
             finally:
-                await _end(process)
+                kill(process)
+                await process.wait()
         self._stop()
 
 
@@ -78,10 +80,3 @@ async def _read(process: Process) -> bytes:
         return await process.stdout.readexactly(CHUNK)
     except asyncio.IncompleteReadError as rest:
         return rest.partial[: len(rest.partial) // 2 * 2]
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-    await process.wait()

@@ -9,6 +9,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from voiceproxy.talk.processes import kill
 from voiceproxy.talk.settings import OUTPUT_RATE
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Player:
         self._queue.clear()
         self._seconds = 0.0
         if self._process is not None:
-            _kill(self._process)
+            kill(self._process)
             self._hushed.append(self._process)
             self._process = None
 
@@ -112,12 +113,6 @@ class Player:
 def _input(process: Process) -> asyncio.StreamWriter:
     assert process.stdin is not None  # noqa: S101 - every player is started with a pipe
     return process.stdin
-
-
-def _kill(process: Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
 
 
 async def _end(process: Process) -> int:

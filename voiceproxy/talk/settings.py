@@ -1,7 +1,8 @@
 """The Settings message this client sends.
 
-``settings.json`` names every provider and its model, because the strictest parser of the protocol
-wants them (facts from Deepgram's Settings page); a backend that has its own ignores them.
+``settings.json`` is fit for every backend: it names the provider and model of what the strictest
+parser of the protocol wants named (Deepgram's: a ``think`` is refused without them), and no voice,
+which every backend has a default for and none has another's.
 """
 
 from __future__ import annotations

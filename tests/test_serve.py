@@ -1,0 +1,178 @@
+import asyncio
+import re
+import signal
+import socket
+
+import aiohttp
+import pytest
+from distributions import BACKEND, install
+from proxy_process import SECONDS, run, serving
+
+HANGING = """
+    import asyncio
+
+    from voiceproxy import hookimpl
+
+
+    async def hang(app):
+        await asyncio.sleep(3600)
+
+
+    @hookimpl
+    def voiceproxy_setup(app):
+        app.on_shutdown.append(hang)
+"""
+
+TALKATIVE = """
+    import logging
+
+    from voiceproxy import hookimpl
+
+
+    @hookimpl
+    def voiceproxy_setup(app):
+        for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+            logging.getLogger("somebody").log(level, "it is %s", logging.getLevelName(level))
+            logging.getLogger("aiohttp.server").log(level, "noise %s", logging.getLevelName(level))
+"""
+
+WITHOUT_UVLOOP = "raise ImportError('not for this test')"
+
+
+@pytest.fixture
+def directory(tmp_path):
+    install(
+        tmp_path,
+        "voiceproxy-for-tests",
+        entry_points={
+            "silent": "test_silent",
+            "hanging": "test_hanging",
+            "talkative": "test_talkative",
+        },
+        modules={
+            "test_silent": BACKEND,
+            "test_hanging": HANGING,
+            "test_talkative": TALKATIVE,
+        },
+    )
+    return tmp_path
+
+
+def test_one_line_announces_where_it_listens_and_what_it_serves(directory):
+    with serving(directory, "--plugin", "silent") as process:
+        assert re.fullmatch(
+            r"voiceproxy listening on http://127\.0\.0\.1:[1-9]\d* "
+            r"endpoints: /silent /v1/agent/converse /health /ready\n",
+            process.announcement,
+        )
+        process.send(signal.SIGTERM)
+        status, more_output, _ = process.end()
+        assert (status, more_output) == (0, [])
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_an_ipv6_address_is_announced_in_brackets(directory):
+    with serving(directory, "--plugin", "silent", "--host", "::1") as process:
+        assert re.search(r" http://\[::1\]:[1-9]\d* ", process.announcement)
+
+
+async def test_it_serves_once_it_is_announced(directory):
+    with serving(directory, "--plugin", "silent") as process:
+        async with asyncio.timeout(SECONDS), aiohttp.ClientSession() as client:
+            async with client.get(f"{process.url}/health") as answer:
+                assert answer.status == 200
+            async with client.get(f"{process.url}/ready?token=hush") as answer:
+                assert answer.status == 200
+        process.send(signal.SIGINT)
+        status, _, errors = process.end()
+        assert status == 0
+        assert "hush" not in "".join(errors)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+async def test_a_signal_closes_the_clients_and_ends_it_with_status_0(directory, number, loop):
+    if loop == "asyncio":
+        (directory / "uvloop.py").write_text(WITHOUT_UVLOOP)
+    with serving(directory, "--plugin", "silent") as process:
+        async with (
+            asyncio.timeout(SECONDS),
+            aiohttp.ClientSession() as client,
+            client.ws_connect(f"{process.url}/silent") as websocket,
+        ):
+            assert (await websocket.receive_json())["type"] == "Welcome"
+            process.send(number)
+            while (message := await websocket.receive()).type != aiohttp.WSMsgType.CLOSE:
+                assert message.type == aiohttp.WSMsgType.TEXT
+            assert message.data == 1001
+            await websocket.close()
+        status, _, errors = process.end()
+        assert status == 0
+        assert not [line for line in errors if "Traceback" in line or " ERROR " in line]
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(directory, number, loop):
+    if loop == "asyncio":
+        (directory / "uvloop.py").write_text(WITHOUT_UVLOOP)
+    with serving(directory, "--plugin", "silent", "--plugin", "hanging") as process:
+        process.send(number)
+        assert process.errors_until("stopping")[-1].endswith(" INFO stopping")
+        process.send(number)
+        assert process.end()[0] == -number
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_port_in_use_is_an_error_that_names_the_flag(directory, loop):
+    if loop == "asyncio":
+        (directory / "uvloop.py").write_text(WITHOUT_UVLOOP)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run(directory, "--plugin", "silent", "--port", str(port))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.splitlines() == [
+        "plugins: silent",
+        (
+            f"voiceproxy: error: cannot listen on 127.0.0.1:{port}: address already in use; "
+            "see --host and --port (0: a free one)"
+        ),
+    ]
+
+
+def test_an_address_of_another_machine_is_an_error_that_names_the_flag(directory):
+    ended = run(directory, "--plugin", "silent", "--host", "2001:db8::1", "--port", "0")
+    assert ended.returncode == 1
+    assert "cannot listen on [2001:db8::1]:0: " in ended.stderr
+    assert "see --host" in ended.stderr
+
+
+def test_a_host_that_does_not_resolve_is_an_error_that_names_the_flag(directory):
+    ended = run(directory, "--plugin", "silent", "--host", "no-such-host.invalid")
+    assert ended.returncode == 1
+    assert "cannot listen on no-such-host.invalid:8080: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"),
+    [
+        ("debug", ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        ("info", ["INFO", "WARNING", "ERROR"]),
+        ("warn", ["WARNING", "ERROR"]),
+        ("error", ["ERROR"]),
+    ],
+)
+def test_the_log_goes_to_stderr_at_the_level_asked_for_and_libraries_are_quieter(
+    directory, level, heard
+):
+    with serving(
+        directory, "--plugin", "silent", "--plugin", "talkative", "--log-level", level
+    ) as process:
+        process.send(signal.SIGTERM)
+        _, _, lines = process.end()
+    time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+    said = [m.group(1) for it in lines if (m := re.fullmatch(rf"{time} (\w+) it is \1", it))]
+    noise = [m.group(1) for it in lines if (m := re.fullmatch(rf"{time} (\w+) noise \1", it))]
+    assert said == heard
+    assert noise == [name for name in heard if name in ("WARNING", "ERROR")]
