@@ -271,8 +271,11 @@ def test_every_field_but_these_is_required(message, path):
 
 @pytest.mark.parametrize(
     ("type_", "key"),
-    [("ConversationText", "role"), ("ConversationText", "conversational_behavior")]
-    + [("History", "role")],
+    [
+        ("ConversationText", "role"),
+        ("ConversationText", "conversational_behavior"),
+        ("History", "role"),
+    ],
 )
 def test_a_word_that_is_not_among_the_known_ones_is_refused(type_, key):
     message = {"type": type_, "role": "user", "content": "a", key: "narrator"}

@@ -131,7 +131,7 @@ def test_g711_round_trips_every_code(law):
         ("mulaw", 0xFF, 0),
         ("mulaw", 0x80, 32124),
         ("mulaw", 0x00, -32124),
-        ("mulaw", 0xCE, 260),
+        ("mulaw", 0xCE, 988),
         ("alaw", 0xD5, 8),
         ("alaw", 0x55, -8),
         ("alaw", 0xAA, 32256),

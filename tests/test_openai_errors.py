@@ -30,9 +30,7 @@ def test_an_error_reaches_the_client_by_code_err_1_err_8_def_15(event, code, des
     assert s.driver.closed is None
 
 
-@pytest.mark.parametrize(
-    "code", ["response_cancel_not_active", "input_audio_buffer_commit_empty"]
-)
+@pytest.mark.parametrize("code", ["response_cancel_not_active", "input_audio_buffer_commit_empty"])
 def test_a_race_of_ours_is_not_shown(code):
     s = Conversation()
     s.upstream(error(code), error("invalid_value", "truncate_9"), error("x", "cancel_3"))

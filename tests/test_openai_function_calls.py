@@ -406,7 +406,10 @@ def test_old_batches_are_forgotten():
 
 @pytest.mark.parametrize(
     ("dialect", "expected"),
-    [("agent", ["History", "AgentAudioDone", "AgentThinking"]), ("component", [*PAIR, "AgentThinking"])],
+    [
+        ("agent", ["History", "AgentAudioDone", "AgentThinking"]),
+        ("component", [*PAIR, "AgentThinking"]),
+    ],
 )
 def test_history_has_the_call_with_its_response(dialect, expected):
     s = calling("c1", dialect=dialect)

@@ -145,7 +145,10 @@ def test_text_comes_from_the_conversation_item_once_out_6(kind):
     ("content", "words"),
     [
         ([{"type": "output_text", "text": "a"}, {"type": "text", "text": "b"}], "a\nb"),
-        ([{"type": "output_audio", "transcript": "a"}, {"type": "audio", "transcript": "b"}], "a\nb"),
+        (
+            [{"type": "output_audio", "transcript": "a"}, {"type": "audio", "transcript": "b"}],
+            "a\nb",
+        ),
         ({"type": "output_text", "text": "one"}, "one"),
         ("plain", "plain"),
     ],
@@ -303,7 +306,11 @@ def test_a_response_nobody_asked_for_is_measured_from_its_beginning():
     s.advance(0.1)
     s.upstream(audio_delta("r1"))
     started = s.got()[0]
-    assert (started["total_latency"], started["ttt_latency"], started["tts_latency"]) == (0.1, 0.1, 0)
+    assert (started["total_latency"], started["ttt_latency"], started["tts_latency"]) == (
+        0.1,
+        0.1,
+        0,
+    )
 
 
 @pytest.mark.parametrize(

@@ -339,8 +339,16 @@ def test_transcription_can_be_turned_off():
 @pytest.mark.parametrize(
     ("given", "native", "rate"),
     [
-        ({"encoding": "linear16", "sample_rate": 16000}, {"type": "audio/pcm", "rate": 24000}, 16000),
-        ({"encoding": "linear16", "sample_rate": 48000}, {"type": "audio/pcm", "rate": 24000}, 48000),
+        (
+            {"encoding": "linear16", "sample_rate": 16000},
+            {"type": "audio/pcm", "rate": 24000},
+            16000,
+        ),
+        (
+            {"encoding": "linear16", "sample_rate": 48000},
+            {"type": "audio/pcm", "rate": 24000},
+            48000,
+        ),
         ({"encoding": "mulaw", "sample_rate": 8000}, {"type": "audio/pcmu"}, 8000),
         ({"encoding": "alaw"}, {"type": "audio/pcma"}, 8000),
         ({"encoding": "mulaw", "sample_rate": 16000}, {"type": "audio/pcm", "rate": 24000}, 16000),

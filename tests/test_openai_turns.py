@@ -413,4 +413,3 @@ def test_response_create_follows_its_items_in_every_interleaving_txt_2_def_6_def
             assert "Error" not in types
         except AssertionError as failure:
             raise AssertionError(f"{failure} in {order}") from failure
-

@@ -21,7 +21,9 @@ def update(rehearsal: Checked, **session: Any) -> dict[str, Any]:
 
 
 def test_only_what_is_named_changes() -> None:
-    rehearsal = Checked(session={"instructions": "old", "tools": [{"type": "function", "name": "a"}]})
+    rehearsal = Checked(
+        session={"instructions": "old", "tools": [{"type": "function", "name": "a"}]}
+    )
     session = update(rehearsal, audio={"input": {"transcription": {"model": "whisper-1"}}})
     assert session["instructions"] == "old"
     assert session["tools"][0]["name"] == "a"
@@ -30,7 +32,9 @@ def test_only_what_is_named_changes() -> None:
 
 
 def test_empty_values_clear() -> None:
-    rehearsal = Checked(session={"instructions": "old", "tools": [{"type": "function", "name": "a"}]})
+    rehearsal = Checked(
+        session={"instructions": "old", "tools": [{"type": "function", "name": "a"}]}
+    )
     audio = {"input": {"turn_detection": None, "transcription": None, "noise_reduction": None}}
     session = update(rehearsal, instructions="", tools=[], audio=audio)
     assert (session["instructions"], session["tools"]) == ("", [])
@@ -76,7 +80,8 @@ def test_the_connected_model_may_be_named_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "reasons"), [(MODEL_2, True), ("gpt-realtime-2025-08-28", False), ("gpt-realtime", False)]
+    ("model", "reasons"),
+    [(MODEL_2, True), ("gpt-realtime-2025-08-28", False), ("gpt-realtime", False)],
 )
 def test_only_reasoning_models_take_reasoning(model: str, reasons: bool) -> None:
     answer = update(Checked(model=model), reasoning={"effort": "low"})
@@ -115,9 +120,15 @@ def test_the_speed_changes_only_between_turns() -> None:
     [
         ({"transcription": {"model": "whisper-1", "keywords": ["x"]}}, "transcription.keywords"),
         ({"transcription": {"languages": ["en"]}}, "transcription.languages"),
-        ({"transcription": {"model": "gpt-transcribe", "languages": []}}, "transcription.languages"),
+        (
+            {"transcription": {"model": "gpt-transcribe", "languages": []}},
+            "transcription.languages",
+        ),
         ({"transcription": {"model": "whisper-1", "delay": "low"}}, "transcription.delay"),
-        ({"transcription": {"model": "gpt-realtime-whisper", "prompt": "x"}}, "transcription.prompt"),
+        (
+            {"transcription": {"model": "gpt-realtime-whisper", "prompt": "x"}},
+            "transcription.prompt",
+        ),
         (
             {
                 "transcription": {"model": "gpt-realtime-whisper"},

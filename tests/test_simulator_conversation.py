@@ -74,7 +74,9 @@ def test_an_unknown_previous_item_is_refused() -> None:
 def test_an_id_that_is_taken_is_refused() -> None:
     rehearsal = Checked()
     answers(rehearsal, create(message(id="mine")))
-    assert error_of(rehearsal, create(message(id="mine")))["code"] == "item_create_duplicate_item_id"
+    assert (
+        error_of(rehearsal, create(message(id="mine")))["code"] == "item_create_duplicate_item_id"
+    )
 
 
 def test_an_item_id_of_more_than_32_characters_is_refused() -> None:

@@ -43,10 +43,18 @@ ACCEPTED = [
 
 REFUSED = [
     (listening(turn_detection=VAD | {"idle_timeout_ms": 1}), "invalid_value", "idle_timeout_ms"),
-    (listening(turn_detection=VAD | {"idle_timeout_ms": 30001}), "invalid_value", "idle_timeout_ms"),
+    (
+        listening(turn_detection=VAD | {"idle_timeout_ms": 30001}),
+        "invalid_value",
+        "idle_timeout_ms",
+    ),
     (listening(turn_detection=VAD | {"threshold": 1.1}), "invalid_value", "threshold"),
     (listening(turn_detection=VAD | {"threshold": -0.1}), "invalid_value", "threshold"),
-    (listening(turn_detection=VAD | {"prefix_padding_ms": -1}), "invalid_value", "prefix_padding_ms"),
+    (
+        listening(turn_detection=VAD | {"prefix_padding_ms": -1}),
+        "invalid_value",
+        "prefix_padding_ms",
+    ),
     (
         listening(turn_detection=VAD | {"silence_duration_ms": -1}),
         "invalid_value",

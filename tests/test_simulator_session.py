@@ -57,7 +57,9 @@ def test_what_is_no_json_object_is_an_invalid_event(text: str) -> None:
 
 def test_a_refusal_names_the_clients_event() -> None:
     rehearsal = Checked()
-    rehearsal.client({"type": "session.update", "session": {"type": "realtime", "voice": 1}, "event_id": "mine"})
+    rehearsal.client(
+        {"type": "session.update", "session": {"type": "realtime", "voice": 1}, "event_id": "mine"}
+    )
     (error,) = errors(rehearsal)
     assert (error["code"], error["param"], error["event_id"]) == (
         "unknown_parameter",
@@ -81,9 +83,7 @@ def test_an_event_id_that_is_too_long_is_refused_and_recorded() -> None:
     rehearsal = Checked()
     rehearsal.client({"type": "response.create", "event_id": "e" * 513})
     assert [error["code"] for error in errors(rehearsal)] == ["string_above_max_length"]
-    assert rules(rehearsal) == [
-        ("refused", "response.create", "string_above_max_length event_id")
-    ]
+    assert rules(rehearsal) == [("refused", "response.create", "string_above_max_length event_id")]
 
 
 def test_clearing_a_webrtc_buffer_is_refused() -> None:

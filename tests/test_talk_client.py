@@ -101,6 +101,19 @@ async def test_json_lines_have_each_message_of_the_agent(converse: Talk) -> None
     assert spoken.err == ""
 
 
+async def test_a_large_frame_of_audio_is_taken(converse: Talk, tmp_path: Path) -> None:
+    async def script(agent: Agent) -> None:
+        await agent.start()
+        await agent.receive("InjectUserMessage")
+        await agent.reply(sound=bytes(20_000_000))
+        await agent.until_closed()
+
+    save = tmp_path / "reply.wav"
+    spoken = await converse(script, lines=["hello"], save=save)
+    assert spoken.outcome == Outcome(0)
+    assert save.stat().st_size == 20_000_044
+
+
 async def test_a_recording_is_sent_whole_and_in_order_with_silence_behind(converse: Talk) -> None:
     data = b"".join(number.to_bytes(2, "little") for number in range(1_000, 4_200))
 

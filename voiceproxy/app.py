@@ -115,6 +115,10 @@ def _install(
     loaded = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
     if configuration is None:
         configuration = _configure(loaded, settings or {}, environ)
+    if REGISTRY in app:
+        raise UsageError(
+            "voiceproxy is set up in this application already; mount another one with add_subapp"
+        )
     registry = Registry()
     app[CONFIGURATION], app[REGISTRY] = configuration, registry
     _set_up(app, loaded)

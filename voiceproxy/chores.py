@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from voiceproxy.handle import SessionLog
+    from voiceproxy.introduction import SessionLog
 
 T = TypeVar("T")
 
@@ -35,12 +35,11 @@ class Runtime(Protocol):
 class Alarm:
     """A timer of one session."""
 
-    __slots__ = ("_chores", "callback", "owner", "timer")
+    __slots__ = ("_chores", "callback", "timer")
 
-    def __init__(self, chores: Chores, callback: Callable[[], None], owner: str) -> None:
+    def __init__(self, chores: Chores, callback: Callable[[], None]) -> None:
         self._chores = chores
         self.callback = callback
-        self.owner = owner
         self.timer: Timer | None = None
 
     def cancel(self) -> None:
@@ -54,7 +53,7 @@ class Chores:
     """What a session has running beside its frames."""
 
     def __init__(
-        self, runtime: Runtime, log: SessionLog, ring: Callable[[Callable[[], None], str], None]
+        self, runtime: Runtime, log: SessionLog, ring: Callable[[Callable[[], None]], None]
     ) -> None:
         self._runtime = runtime
         self._log = log
@@ -63,17 +62,19 @@ class Chores:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._over = False
 
-    def later(self, seconds: float, callback: Callable[[], None], owner: str) -> Timer:
+    def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Ring once, unless cancelled or the session is over."""
-        alarm = Alarm(self, callback, owner)
+        alarm = Alarm(self, callback)
         if not self._over:
             self._alarms.add(alarm)
             alarm.timer = self._runtime.later(seconds, lambda: self._due(alarm))
         return alarm
 
     def _due(self, alarm: Alarm) -> None:
-        self.forget(alarm)
-        self._ring(alarm.callback, alarm.owner)
+        # It may be cancelled by another timer that is due at the same moment.
+        if alarm in self._alarms:
+            self.forget(alarm)
+            self._ring(alarm.callback)
 
     def forget(self, alarm: Alarm) -> None:
         """It has rung, or will not."""
@@ -102,6 +103,8 @@ class Chores:
             task.cancel()
 
     async def ended(self, limit: float) -> None:
-        """Wait for the cancelled tasks, at most that many seconds."""
+        """Wait for the cancelled tasks, at most that many seconds; the log names the rest."""
         if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=limit)
+            _, late = await asyncio.wait(tuple(self._tasks), timeout=limit)
+            for task in late:
+                self._log.error("%s goes on after being cancelled", task.get_name())

@@ -1,8 +1,8 @@
-"""How a session ended."""
+"""How a session ended, and what is noted of it while it lives."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voiceproxy.frames import Close
 
@@ -42,3 +42,42 @@ class Closing:
     to_client: Traffic
     from_upstream: Traffic
     to_upstream: Traffic
+
+
+BeforeUpgrade = tuple[str, str, int, str]
+"""Of a session that never opened: (outcome, by, HTTP status, reason)."""
+
+
+@dataclass(slots=True)
+class Record:
+    """What a session notes for its ``Closing``."""
+
+    began: float
+    from_client: Traffic = field(default_factory=Traffic)
+    from_upstream: Traffic = field(default_factory=Traffic)
+    by: str = "proxy"
+    close: Close = field(default_factory=Close)
+    error: str | None = None
+    upstream: Close | None = None
+
+    def closing(
+        self, now: float, to_client: Traffic, to_upstream: Traffic, early: BeforeUpgrade | None
+    ) -> Closing:
+        """Sum up."""
+        outcome, by, close = "failed" if self.error else "closed", self.by, self.close
+        if early is not None:
+            outcome, by, status, reason = early
+            close = Close(status, reason)
+        return Closing(
+            outcome=outcome,
+            by=by,
+            code=close.code,
+            reason=close.reason,
+            error=self.error,
+            upstream=self.upstream,
+            duration=now - self.began,
+            from_client=self.from_client,
+            to_client=to_client,
+            from_upstream=self.from_upstream,
+            to_upstream=to_upstream,
+        )

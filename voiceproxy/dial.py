@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import os
+import ssl
 import urllib.request
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from yarl import URL
 
+from voiceproxy.agent import error_codes
 from voiceproxy.backend import Upstream
 from voiceproxy.errors import UpstreamFault
-from voiceproxy.frames import NORMAL, TRY_AGAIN_LATER
+from voiceproxy.frames import INTERNAL_ERROR, NORMAL
+from voiceproxy.guard import is_loopback
 
 
 class UpstreamWebSocket(aiohttp.ClientWebSocketResponse[Any]):
@@ -28,19 +31,34 @@ class UpstreamWebSocket(aiohttp.ClientWebSocketResponse[Any]):
 
 
 def client_session() -> aiohttp.ClientSession:
-    """A session for upstream connections: no cookies kept, no limit on connections."""
+    """A session for upstream connections: no cookies kept, no limit on connections or time."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(),
         ws_response_class=UpstreamWebSocket,
+        middlewares=(_follow_no_redirect,),
     )
+
+
+async def _follow_no_redirect(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """The key in the headers is for the host it was configured for and no other."""
+    response = await handler(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise aiohttp.WSServerHandshakeError(
+            response.request_info, response.history, status=response.status
+        )
+    return response
 
 
 async def dial(
     client: aiohttp.ClientSession, upstream: Upstream, max_frame: int
 ) -> UpstreamWebSocket:
     """Connect within ``upstream.timeout``. Raises UpstreamFault, whose text holds no secret."""
-    url = URL(upstream.url or "")
+    url = _parse(upstream.url or "")
     where = f"{url.scheme}://{url.host}:{url.port}{url.path}"
     try:
         async with asyncio.timeout(upstream.timeout):
@@ -54,77 +72,122 @@ async def dial(
                 autoping=False,
                 compress=0,
                 decode_text=False,
-                max_msg_size=max_frame,
+                max_msg_size=max_frame + 1,  # aiohttp refuses what reaches its limit
             )
-    except TimeoutError as error:
-        raise UpstreamFault(
-            "upstream_timeout",
-            f"The upstream {where} did not answer within {upstream.timeout:g} seconds. "
-            "Check the address, the network and the connect timeout.",
-            TRY_AGAIN_LATER,
-        ) from error
+    # aiohttp's errors quote the URL with its query, so none of them is chained.
+    except TimeoutError:
+        raise _timed_out(upstream.timeout, where) from None
+    except aiohttp.ClientHttpProxyError as error:
+        raise _unreachable(f"the HTTP proxy answered {error.status}", where) from None
     except aiohttp.WSServerHandshakeError as error:
-        raise _refused(error.status, where) from None  # its text shows the request's headers
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise _unreachable(error, where) from error
-    if not isinstance(websocket, UpstreamWebSocket):
-        await websocket.close()
-        raise TypeError("the client session needs ws_response_class=UpstreamWebSocket")
-    return websocket
+        raise _refused(error.status, where) from None
+    except aiohttp.ClientConnectorDNSError:
+        raise _unresolved(where) from None
+    except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError) as error:
+        raise _distrusted(error, where) from None
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
+        raise _misspelt() from None
+    except (aiohttp.ClientError, OSError, AssertionError) as error:
+        # An AssertionError: aiohttp expects a connection to outlive its handshake.
+        raise _unreachable(_cause(error), where) from None
+    return cast("UpstreamWebSocket", websocket)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = URL(url)
+    except ValueError:
+        raise _misspelt() from None
+    if parsed.scheme not in ("ws", "wss", "http", "https") or not parsed.host:
+        raise _misspelt()
+    return parsed
+
+
+def _timed_out(timeout: float, where: str) -> UpstreamFault:
+    return UpstreamFault(
+        error_codes.UPSTREAM_TIMEOUT,
+        f"The upstream {where} did not answer within {timeout:g} seconds. "
+        "Check the address, the network and the connect timeout.",
+        INTERNAL_ERROR,
+    )
 
 
 def _refused(status: int, where: str) -> UpstreamFault:
     said = f"The upstream {where} answered HTTP {status}"
     if status in (401, 403):
-        return UpstreamFault("upstream_unauthorized", f"{said}. Check the API key.", NORMAL)
-    if status == 429:
-        return UpstreamFault("upstream_rejected", f"{said}: too many requests or no quota.", NORMAL)
+        hint = f"{said}. Check the API key."
+        return UpstreamFault(error_codes.UPSTREAM_UNAUTHORIZED, hint, NORMAL)
     if status >= 500:
-        return UpstreamFault("upstream_rejected", f"{said}. It may recover.", TRY_AGAIN_LATER)
-    return UpstreamFault("upstream_rejected", f"{said}. Check the upstream's URL.", NORMAL)
+        hint = f"{said}. It may recover."
+        return UpstreamFault(error_codes.UPSTREAM_UNREACHABLE, hint, INTERNAL_ERROR)
+    if status == 429:
+        hint = f"{said}: too many requests or no quota left."
+    elif status == 101:
+        hint = f"{said}, but not as a WebSocket. Check the upstream's URL."
+    else:
+        hint = f"{said}. Check the upstream's URL."
+    return UpstreamFault(error_codes.UPSTREAM_REJECTED, hint, NORMAL)
 
 
-def _unreachable(error: Exception, where: str) -> UpstreamFault:
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return UpstreamFault(
-            "upstream_dns_failed",
-            f"The name of the upstream {where} does not resolve. Check the URL and the DNS.",
-            TRY_AGAIN_LATER,
-        )
-    if isinstance(error, (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch)):
-        return UpstreamFault(
-            "upstream_tls_failed",
-            f"No TLS connection to the upstream {where}: its certificate or protocol is not "
-            "accepted. Check the URL and the certificate authorities of this machine.",
-            NORMAL,
-        )
-    if isinstance(error, (aiohttp.InvalidURL, ValueError)):
-        return UpstreamFault(
-            "upstream_rejected", "The upstream's URL is not valid. Check the URL.", NORMAL
-        )
+def _unresolved(where: str) -> UpstreamFault:
     return UpstreamFault(
-        "upstream_unreachable",
-        f"No connection to the upstream {where} ({type(error).__name__}). "
-        "Check that it runs and that the address is right.",
-        TRY_AGAIN_LATER,
+        error_codes.UPSTREAM_DNS_FAILED,
+        f"The name of the upstream {where} does not resolve. Check the URL and the DNS.",
+        INTERNAL_ERROR,
     )
 
 
-def proxy_for(url: URL) -> str | None:
+def _distrusted(error: Exception, where: str) -> UpstreamFault:
+    return UpstreamFault(
+        error_codes.UPSTREAM_TLS_FAILED,
+        f"No TLS connection to the upstream {where} ({_cause(error)}). "
+        "Check the URL and the certificate authorities this machine trusts.",
+        NORMAL,
+    )
+
+
+def _misspelt() -> UpstreamFault:
+    return UpstreamFault(
+        error_codes.UPSTREAM_REJECTED,
+        "The URL of the upstream or of the HTTP proxy is not valid. Check both.",
+        NORMAL,
+    )
+
+
+def _unreachable(cause: str, where: str) -> UpstreamFault:
+    return UpstreamFault(
+        error_codes.UPSTREAM_UNREACHABLE,
+        f"No connection to the upstream {where} ({cause}). "
+        "Check that it runs and that the address is right.",
+        INTERNAL_ERROR,
+    )
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong in the words of the system or of OpenSSL: neither knows a secret of ours."""
+    root = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    said = getattr(root, "verify_message", None) or getattr(root, "reason", None)
+    if isinstance(said, str) and said:
+        return said
+    if isinstance(root, OSError) and root.errno:
+        return os.strerror(root.errno)
+    return type(root).__name__
+
+
+def proxy_for(url: URL) -> URL | None:
     """The HTTP proxy the environment names for this URL (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).
 
-    ``wss`` goes by the ``https`` proxy, ``ws`` by the ``http`` one; loopback by none.
+    ``wss`` goes by the ``https`` proxy, ``ws`` by the ``http`` one, either by ALL_PROXY; a
+    loopback address by none. Raises ValueError for a proxy that is not ``http`` or ``https``.
     """
     host = url.host or ""
-    if _is_loopback(host) or urllib.request.proxy_bypass(host):
+    if is_loopback(host) or urllib.request.proxy_bypass(f"{host}:{url.port}"):
         return None
     proxies = urllib.request.getproxies()
-    scheme = "https" if url.scheme in ("wss", "https") else "http"
-    return proxies.get(scheme) or proxies.get("all")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    named = proxies.get("https" if url.scheme in ("wss", "https") else "http") or proxies.get("all")
+    if not named:
+        return None
+    proxy = URL(named if "://" in named else f"http://{named}")
+    if proxy.scheme not in ("http", "https"):
+        raise ValueError("voiceproxy speaks to HTTP proxies only")
+    return proxy

@@ -74,20 +74,30 @@ class SessionError(VoiceproxyError):
         self.code = code
         self.description = description
         self.close_code = close_code
+        self.by = "proxy"
+        """Who ended the session: ``client``, ``upstream``, ``proxy`` or a plugin's name."""
         super().__init__(f"{code}: {description}")
 
 
 class ClientFault(SessionError):
     """The client broke the protocol in a way the session cannot go on from."""
 
+    def __init__(self, code: str, description: str, close_code: int = NORMAL) -> None:
+        super().__init__(code, description, close_code)
+        self.by = "client"
+
 
 class UpstreamFault(SessionError):
     """The upstream cannot be reached, refused the connection or broke its protocol."""
 
+    def __init__(self, code: str, description: str, close_code: int = NORMAL) -> None:
+        super().__init__(code, description, close_code)
+        self.by = "upstream"
+
 
 class PluginFault(SessionError):
-    """A plugin raised. The description names the plugin and the kind of error, not its text."""
+    """A plugin raised. The description names the plugin and where, not what it said."""
 
     def __init__(self, plugin: str, hook: str) -> None:
-        self.plugin = plugin
         super().__init__("plugin_failed", f"The plugin {plugin!r} failed in {hook}.")
+        self.by = self.plugin = plugin

@@ -43,6 +43,12 @@ class Text:
         frame._type = kind if isinstance(kind, str) else ""
         return frame
 
+    def for_dialect(self, only: str | None) -> Text:
+        """The same message for one dialect's clients; a copy, so that frames can be shared."""
+        frame = Text(self.data)
+        frame.only, frame._type = only, self._type
+        return frame
+
     def message(self) -> Any:
         """Parse the payload anew; the caller owns it. Raises ValueError (bad JSON, bad UTF-8)."""
         return orjson.loads(self.data)

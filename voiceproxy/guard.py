@@ -5,8 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from yarl import URL
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 ANY = "*"
 
@@ -16,16 +20,20 @@ class Guard:
     """The checks that keep any web page from spending the operator's key.
 
     An ``Origin`` must be the listener's own, loopback or allowed (403); a listener on loopback
-    answers only to loopback names or allowed ones (421), which stops DNS rebinding.
+    answers only to loopback names or allowed ones (421), which stops DNS rebinding. A listener is
+    on loopback when the setting ``host`` says so and, for applications mounted in a server that
+    knows nothing of that setting, the connection itself does.
     """
 
     allow_origin: Collection[str]
     allow_host: Collection[str]
     on_loopback: bool
 
-    def refuses(self, origin: str | None, host: str) -> tuple[int, str] | None:
+    def refuses(
+        self, origin: str | None, host: str, came_by_loopback: bool = True
+    ) -> tuple[int, str] | None:
         """(HTTP status, what to do about it), or None when the request may go on."""
-        if self.on_loopback and not self._host_is_allowed(host):
+        if self.on_loopback and came_by_loopback and not self._host_is_allowed(host):
             return 421, f"The host {host!r} is not served here; the setting allow_host adds it."
         if origin is not None and not self._origin_is_allowed(origin, host):
             return 403, f"The origin {origin!r} is not allowed; the setting allow_origin adds it."
@@ -41,10 +49,12 @@ class Guard:
             return True
         try:
             url = URL(origin)
+            own = URL(f"{url.scheme}://{host}") if url.scheme in ("http", "https") else None
         except ValueError:
             return False
-        own = url.authority.lower() == host.lower()
-        return url.scheme in ("http", "https") and (own or is_loopback(url.host or ""))
+        if own is None or not url.host:
+            return False
+        return is_loopback(url.host) or (url.host, url.port) == (own.host, own.port)
 
 
 def _lower(names: Collection[str]) -> set[str]:
@@ -64,6 +74,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost" or host.lower().endswith(".localhost")
+
+
+def is_loopback_listener(request: web.BaseRequest) -> bool:
+    """True when the connection was made to a loopback address of this machine."""
+    transport = request.transport
+    name = transport.get_extra_info("sockname") if transport is not None else None
+    return isinstance(name, tuple) and is_loopback(str(name[0]))
 
 
 def answer_to(offered: Sequence[str]) -> str | None:

@@ -2,184 +2,252 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from voiceproxy.chains import Chain, Direction, Link
 from voiceproxy.errors import PluginFault
-from voiceproxy.frames import Binary, Frame, Text
+from voiceproxy.frames import Frame, Text
+from voiceproxy.hold import Hold, Line, OnTimeout
 
 if TYPE_CHECKING:
-    from voiceproxy.chores import Timer
+    from voiceproxy.inputs import Source
     from voiceproxy.session import SessionCore
 
-OnTimeout = Literal["drop", "pass", "close"]
-
-
-class Hold:
-    """A frame one plugin keeps, and what waits behind it."""
-
-    def __init__(self, lane: Lane, place: int, frame: Frame) -> None:
-        self._lane = lane
-        self._place = place
-        self.frame: Frame | None = frame
-        self.waiting: deque[Frame] = deque()
-        self.timer: Timer | None = None
-
-    def release(self, frame: Frame | None) -> None:
-        """Let this frame go on instead of the held one, None to drop it; once, then no effect.
-
-        Does nothing when the hold has timed out or the session has ended.
-        """
-        self._lane.release(self, frame)
-
-    def discard_audio(self) -> int:
-        """Drop the audio that waits; returns how many bytes that was."""
-        kept: deque[Frame] = deque(frame for frame in self.waiting if not isinstance(frame, Binary))
-        dropped = sum(len(frame.data) for frame in self.waiting if isinstance(frame, Binary))
-        self.waiting = kept
-        if isinstance(self.frame, Binary):
-            dropped += len(self.frame.data)
-            self.frame = None
-        return dropped
+__all__ = ["Hold", "Lane", "OnTimeout"]
 
 
 class Lane:
-    """Runs a frame through the plugins behind a place, then hands it to ``deliver``."""
+    """Runs a frame through the plugins, in order of their places, then hands it to ``deliver``.
 
-    __slots__ = ("_core", "_deliver", "_direction", "_holds", "current", "observed")
+    What a hook sends in the direction of the frame it looks at takes that frame's place in the
+    order; so a plugin that replaces some frames of many moves none of them.
+    """
+
+    __slots__ = (
+        "_barge_in",
+        "_binary",
+        "_core",
+        "_deliver",
+        "_hook",
+        "_kept",
+        "_lines",
+        "_may_wait",
+        "_place",
+        "_seen",
+        "_sent",
+        "_source",
+        "_text",
+        "frame",
+        "held_bytes",
+        "observed",
+    )
 
     def __init__(
-        self, core: SessionCore, direction: Direction, deliver: Callable[[Frame], None]
+        self,
+        core: SessionCore,
+        direction: Direction,
+        source: Source,
+        deliver: Callable[[Frame], None],
+        *,
+        barge_in: str | None = None,
     ) -> None:
         self._core = core
-        self._direction = direction
+        self._hook = direction.hook
+        self._text = direction.text
+        self._binary = direction.binary
+        self._source = source
         self._deliver = deliver
-        self._holds: dict[int, Hold] = {}
-        self.current: tuple[Frame, int] | None = None
-        """The frame a hook is looking at, and that plugin's place."""
+        self._barge_in = barge_in
+        """The message that does not wait behind a hold but discards the audio that does."""
+        self._lines: dict[int, Line] = {}
+        self._may_wait = True
+        self.held_bytes = 0
+        """Bytes of the frames that are held or wait behind a held one."""
+        self.frame: Frame | None = None
+        """The frame a hook is looking at; None outside a hook of this direction."""
         self.observed: Frame | None = None
+        """What observers see instead of it."""
+        self._seen: Frame | None = None
+        self._place = 0
+        self._kept: Frame | None = None
+        self._sent: list[tuple[int, Frame]] = []
 
-    def send(self, frame: Frame) -> None:
-        """Start before the first plugin."""
-        self._travel(frame, self._chain(frame), 0)
+    # Travelling. ``first`` is the place of the first plugin that sees the frame.
 
-    def send_after(self, place: int, frame: Frame) -> None:
-        """Start behind the plugin at that place."""
-        chain = self._chain(frame)
-        self._travel(frame, chain, chain.after[place])
-
-    def send_around_holds(self, frame: Frame) -> None:
-        """Show a host-made error to every plugin, whatever waits."""
-        holds, self._holds = self._holds, {}
-        try:
-            self.send(frame)
-        finally:
-            self._holds = {**holds, **self._holds}
+    def send(self, frame: Frame, first: int = 0, observed: Frame | None = None) -> None:
+        """Show the frame to the plugins from a place on; deliver it unless one of them keeps it."""
+        chain = self._text if isinstance(frame, Text) else self._binary
+        if (chain.links or self._lines) and not self._passes(frame, chain, first, observed):
+            return
+        self._deliver(frame)
 
     def is_clear_for(self, frame: Frame) -> bool:
         """True when no plugin looks at such a frame and nothing is held."""
-        return not self._chain(frame).links and not self._holds
+        chain = self._text if isinstance(frame, Text) else self._binary
+        return not chain.links and not self._lines
 
-    @property
-    def held_bytes(self) -> int:
-        """Bytes of the frames that are held or wait behind a held one."""
-        return sum(
-            sum(len(one.data) for one in hold.waiting) + (len(hold.frame.data) if hold.frame else 0)
-            for hold in self._holds.values()
-        )
+    def _passes(self, frame: Frame, chain: Chain, first: int, observed: Frame | None) -> bool:
+        self.observed = observed
+        try:
+            for link in chain.links[chain.start[first] :]:
+                if self._lines and self._waits(frame, first, link.place):
+                    return False
+                if self._show(frame, link):
+                    return False
+                first = link.place + 1
+            return not (self._lines and self._waits(frame, first, len(chain.start)))
+        finally:
+            self.frame = self.observed = None
 
-    def _chain(self, frame: Frame) -> Chain:
-        return self._direction.text if isinstance(frame, Text) else self._direction.binary
-
-    def _travel(self, frame: Frame, chain: Chain, start: int) -> None:
-        if chain.links:
-            try:
-                for link in chain.links[start:]:
-                    if self._holds and self._waits(frame, link.place):
-                        return
-                    if self._show(frame, link) is not None:
-                        return
-            finally:
-                self.observed = self.current = None
-        self._deliver(frame)
-
-    def _show(self, frame: Frame, link: Link) -> Any:
+    def _show(self, frame: Frame, link: Link) -> bool:
+        """Call one implementation; True when the frame stops there."""
         seen = self.observed if link.observer and self.observed is not None else frame
         message = None
         if link.wants_message:
             message = _own_copy(seen)
             if message is None:
-                return None
-        self.current = (frame, link.place)
+                return False
+        self.frame, self._seen, self._place = frame, seen, link.place
         try:
-            return link.call(self._core.handle(link.place), seen, message)
+            stops = link.call(self._core.handle(link.place), seen, message) is not None
+        except PluginFault:
+            raise
         except Exception as error:
-            raise PluginFault(link.plugin, self._direction.hook) from error
+            raise PluginFault(link.plugin, self._hook) from error
+        if self._kept is frame:  # whatever the hook returned, it has said what is to happen
+            self._kept = None
+            stops = self._may_wait
+        if self._sent:
+            self._queue_sent(frame, replaced=stops)
+        return stops
+
+    # What plugins send.
+
+    def send_from(self, place: int, frame: Frame) -> None:
+        """Start behind the plugin at that place."""
+        core = self._core
+        core.count_generated(place)
+        if self.frame is None:
+            core.submit_generated(self.send, frame, place + 1)
+        else:
+            self._sent.append((place, frame))
+
+    def _queue_sent(self, frame: Frame, *, replaced: bool) -> None:
+        for place, sent in self._sent:
+            observed = None
+            if replaced:
+                sent = _in_place_of(frame, sent)
+                observed = self.observed if type(sent) is type(frame) else None
+            self._core.inputs.submit_replacement(self.send, sent, place + 1, observed)
+        self._sent.clear()
+
+    def observe_as(self, frame: Frame) -> None:
+        """Show observers something else than the frame the hook looks at, or its replacement."""
+        self.observed = frame
 
     # Holding. A frame waits *before* the plugin that holds an earlier one, so that plugin sees
     # every frame once and in order.
 
     def hold(self, place: int, frame: Frame, timeout: float, on_timeout: OnTimeout) -> Hold:
-        """Keep the current frame at that place."""
-        hold = Hold(self, place, frame)
-        self._holds[place] = hold
-        owner = self._core.name_of(place)
-        hold.timer = self._core.later(timeout, lambda: self._expire(hold, on_timeout), owner)
+        """Keep the frame the hook at that place was called with."""
+        if self.frame is None or self._seen is not frame or self._place != place or self._kept:
+            raise RuntimeError("hold takes the frame the hook was called with, once")
+        self._kept = self.frame
+        hold = Hold(self, place, self.frame, frame, self.observed)
+        if self._may_wait:
+            self._lines.setdefault(place, Line()).holds.append(hold)
+            self.held_bytes += len(self.frame.data)
+            hold.timer = self._core.ring_later(timeout, lambda: self._expire(hold, on_timeout))
         return hold
 
-    def _waits(self, frame: Frame, place: int) -> bool:
-        hold = self._holds.get(place)
-        if hold is None:
-            return False
-        if isinstance(frame, Text) and frame.type == "UserStartedSpeaking":
-            self._core.log.debug("barge-in dropped %d held bytes", hold.discard_audio())
-            return False
-        hold.waiting.append(frame)
-        return True
+    def _waits(self, frame: Frame, first: int, last: int) -> bool:
+        """True when the frame has to wait at one of these places; it has joined the line then."""
+        for place in sorted(place for place in self._lines if first <= place <= last):
+            if self._barge_in is not None and _is(frame, self._barge_in):
+                dropped = self._discard_audio_at(place)
+                self._core.log.debug("barge-in dropped %d held bytes", dropped)
+            else:
+                self._lines[place].waiting.append((frame, self.observed))
+                self.held_bytes += len(frame.data)
+                return True
+        return False
 
     def release(self, hold: Hold, frame: Frame | None) -> None:
-        """Run on with the released frame, then with what waited for it."""
+        """The plugin has decided."""
         self._core.check_thread()
-        if self._holds.get(hold._place) is hold:
+        if self._is_held(hold):
             self._core.submit(self._go_on, hold, frame)
 
+    def _is_held(self, hold: Hold) -> bool:
+        line = self._lines.get(hold.place)
+        return line is not None and hold in line.holds
+
     def _expire(self, hold: Hold, on_timeout: OnTimeout) -> None:
-        if self._holds.get(hold._place) is not hold:
-            return
         if on_timeout == "close":
-            name = self._core.name_of(hold._place)
+            name = self._core.name_of(hold.place)
             self._core.fail("plugin_timeout", f"The plugin {name!r} took too long.", 1000, name)
         else:
-            self._go_on(hold, hold.frame if on_timeout == "pass" else None)
+            self._go_on(hold, hold.seen if on_timeout == "pass" else None)
 
     def _go_on(self, hold: Hold, frame: Frame | None) -> None:
-        if self._holds.get(hold._place) is not hold:
+        """The released frame goes on, then what waited for it, before anything queued since."""
+        if not self._is_held(hold):
             return
-        del self._holds[hold._place]
+        self._settle(hold)
+        if frame is hold.seen:
+            frame = hold.frame  # an observer let go of what it was shown
+        if frame is not None:
+            replacing = _in_place_of(hold.frame, frame)
+            self._core.inputs.submit_next(
+                self._source, self.send, replacing, hold.place + 1, hold.observed
+            )
+        self._resume(hold.place)
+
+    def _settle(self, hold: Hold) -> None:
+        self._lines[hold.place].holds.remove(hold)
+        self.held_bytes -= len(hold.frame.data)
         if hold.timer is not None:
             hold.timer.cancel()
-        # A held frame that barge-in discarded stays discarded, whatever was decided about it.
-        if frame is not None and hold.frame is not None:
-            self.send_after(hold._place, frame)
-        while hold.waiting:
-            self._resume(hold._place, hold.waiting)
 
-    def _resume(self, place: int, waiting: deque[Frame]) -> None:
-        again = self._holds.get(place)
-        if again is not None:
-            again.waiting.extend(waiting)
-            waiting.clear()
+    def _resume(self, place: int) -> None:
+        line = self._lines.get(place)
+        if line is None or line.holds:
             return
-        frame = waiting.popleft()
-        chain = self._chain(frame)
-        start = chain.after[place - 1] if place else 0
-        self._travel(frame, chain, start)
+        del self._lines[place]
+        for frame, observed in line.waiting:
+            self.held_bytes -= len(frame.data)
+            self._core.inputs.submit_next(self._source, self.send, frame, place, observed)
 
-    def drop_holds(self) -> None:
-        """The session ends: what is held will not be sent."""
-        self._holds.clear()
+    def discard_audio(self) -> int:
+        """Drop the audio that is held or waits; returns how many bytes that was."""
+        return sum(self._discard_audio_at(place) for place in tuple(self._lines))
+
+    def _discard_audio_at(self, place: int) -> int:
+        line, before = self._lines[place], self.held_bytes
+        for hold in line.held_audio():
+            self._settle(hold)  # a decision about it has no effect any more
+        self.held_bytes -= line.drop_waiting_audio()
+        if not line.holds:
+            self._core.submit(self._resume, place)
+        return before - self.held_bytes
+
+    def stop_holding(self) -> None:
+        """Drop what is held; from now on nothing waits. For an Error the close comes behind."""
+        self._may_wait = False
+        self._lines.clear()
+        self.held_bytes = 0
+
+
+def _is(frame: Frame, kind: str) -> bool:
+    return isinstance(frame, Text) and frame.type == kind
+
+
+def _in_place_of(frame: Frame, sent: Frame) -> Frame:
+    """What replaces a frame for one dialect only, is for that dialect too, if of the same type."""
+    if isinstance(frame, Text) and isinstance(sent, Text) and frame.only and sent.only is None:
+        return sent.for_dialect(frame.only) if sent.type == frame.type else sent
+    return sent
 
 
 def _own_copy(frame: Frame) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ class Outbox:
         """Bytes put by a source whose reading cannot stop, since the queue was last empty."""
         self.close: Close | None = None
         self.total = Traffic()
+        """What has been taken out to be written."""
         self._frames: deque[Frame] = deque()
 
     @property
@@ -48,7 +49,6 @@ class Outbox:
         self.bytes += size
         if not paced:
             self.unpaced += size
-        self.total.count(size)
         self._frames.append(frame)
 
     def put_close(self, close: Close) -> None:
@@ -61,7 +61,9 @@ class Outbox:
         if not self._frames:
             return None
         frame = self._frames.popleft()
-        self.bytes -= len(frame.data)
+        size = len(frame.data)
+        self.bytes -= size
+        self.total.count(size)
         if not self._frames:
             self.unpaced = 0
         return frame

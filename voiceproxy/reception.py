@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs, web
 
+from voiceproxy.agent import error_codes
 from voiceproxy.dial import UpstreamWebSocket, client_session, dial
 from voiceproxy.errors import PluginFault, Refuse, UpstreamFault
 from voiceproxy.frames import GOING_AWAY, Close
-from voiceproxy.guard import Guard, answer_to, is_loopback
+from voiceproxy.guard import Guard, answer_to, is_loopback, is_loopback_listener
 from voiceproxy.handle import Introduction, Session
 from voiceproxy.lifecycle import Lifecycle
 from voiceproxy.relay import LoopRuntime, Relay, Timing
-from voiceproxy.session import Limits, SessionCore, logger
+from voiceproxy.session import Limits, SessionCore
+from voiceproxy.visit import Left, Undialled, Visit
 
 if TYPE_CHECKING:
     import aiohttp
@@ -26,45 +28,15 @@ if TYPE_CHECKING:
     from voiceproxy.chains import Chains
     from voiceproxy.host_settings import HostSettings
 
-WATCH_INTERVAL = 0.1
-"""How often (seconds) to look whether a client that waits for its upgrade is still there."""
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The upgrade has been answered."""
 
-@dataclass(slots=True)
-class Visit:
-    """One upgrade request on its way to becoming a session."""
-
-    request: web.Request
-    core: SessionCore
-    lifecycle: Lifecycle
-
-    @property
-    def client_has_left(self) -> bool:
-        """True when the connection is gone before the upgrade was answered."""
-        transport = self.request.transport
-        return transport is None or transport.is_closing()
-
-    def refuse(self, status: int, reason: str, **headers: str) -> web.Response:
-        """An HTTP error in the shape Voice Agent clients know."""
-        body = {
-            "err_code": _ERR_CODES.get(status, "REFUSED"),
-            "err_msg": reason,
-            "request_id": self.core.introduction.id,
-        }
-        return web.json_response(body, status=status, headers=headers)
-
-
-_ERR_CODES = {
-    401: "INVALID_AUTH",
-    403: "FORBIDDEN",
-    421: "MISDIRECTED_REQUEST",
-    426: "UPGRADE_REQUIRED",
-    429: "TOO_MANY_REQUESTS",
-    500: "INTERNAL_SERVER_ERROR",
-    502: "BAD_GATEWAY",
-    503: "SERVICE_UNAVAILABLE",
-    504: "GATEWAY_TIMEOUT",
-}
+    websocket: web.WebSocketResponse[Any]
+    transport: asyncio.Transport
+    upstream: Upstream
+    dialled: UpstreamWebSocket | None
 
 
 class Reception:
@@ -101,9 +73,10 @@ class Reception:
         self.stopping = True
         tasks = list(self._live)
         for core in list(self._live.values()):
+            core.reply_error(error_codes.SERVER_SHUTTING_DOWN, "The proxy is shutting down.")
             core.shut_down(Close(GOING_AWAY, "the proxy is shutting down"))
         if tasks:
-            limit = 3 * self._settings.close_timeout + self._settings.hook_timeout
+            limit = 12 * self._settings.close_timeout + self._settings.hook_timeout
             _, late = await asyncio.wait(tasks, timeout=limit)
             for task in late:
                 task.cancel()
@@ -149,64 +122,69 @@ class Reception:
         )
 
     def _refusal(self, visit: Visit) -> web.Response | None:
-        request = visit.request
-        verdict = self._guard.refuses(request.headers.get(hdrs.ORIGIN), request.host)
+        request, log = visit.request, visit.core.log
+        verdict = self._guard.refuses(
+            request.headers.get(hdrs.ORIGIN), request.host, is_loopback_listener(request)
+        )
         if verdict is not None:
-            logger.warning("refused with %d: %s", *verdict)
+            log.warning("refused with %d: %s", *verdict)
             return visit.refuse(*verdict)
         if not web.WebSocketResponse(protocols=_offered(request)).can_prepare(request):
-            return visit.refuse(426, "This is a WebSocket endpoint.", Upgrade="websocket")
+            return visit.refuse(426, "This is a WebSocket endpoint.")
         if self.stopping:
-            return visit.refuse(503, "The proxy is shutting down.", **{"Retry-After": "5"})
+            return visit.refuse(503, "The proxy is shutting down.")
         if self.live >= self._settings.max_sessions:
-            logger.warning("refused with 503: all %d sessions are in use", self.live)
-            return visit.refuse(503, "All sessions are in use.", **{"Retry-After": "5"})
+            log.warning("refused with 503: all %d sessions are in use", self.live)
+            return visit.refuse(503, "All sessions are in use.")
         return None
 
     # One session, in its own task.
 
     async def _serve(self, visit: Visit, endpoint: Endpoint) -> web.StreamResponse:
+        """Never raises: nobody may be waiting any more."""
+        core = visit.core
         early: tuple[str, str, int, str] | None = None
+        code: str | None = None
         try:
             try:
-                return await self._open(visit, endpoint)
+                opened = await self._open(visit, endpoint)
             except Refuse as refusal:
                 early = ("refused", refusal.by, refusal.status, refusal.reason)
-            except ConnectionError:
+            except Undialled as failure:
+                code = failure.code
+                early = ("refused", "upstream", failure.status, failure.reason)
+            except Left:
                 early = ("left", "client", 0, "")
             except PluginFault as fault:
-                visit.core.log.error("%s", fault.description, exc_info=fault.__cause__)
+                core.log.error("%s", fault.description, exc_info=fault.__cause__)
                 early = ("refused", fault.plugin, 500, fault.description)
+            except Exception:
+                core.log.exception("opening the session failed")
+                early = ("refused", "proxy", 500, "The proxy failed.")
+            else:
+                return await self._relay(visit, opened)
             outcome, by, status, reason = early
-            visit.core.log.info("%s before the upgrade by %s: %d %s", outcome, by, status, reason)
-            return visit.refuse(status or 499, reason)
+            core.log.info("%s before the upgrade by %s: %d %s", outcome, by, status, reason)
+            return visit.refuse(status or 499, reason, code)
         finally:
-            visit.core.closing = True
-            await visit.lifecycle.close(visit.core.summary(early))
-            await visit.core.release(self._settings.close_timeout)
+            core.shut_down(Close())  # ends what hooks started, if the relay has not
+            await visit.lifecycle.close(core.summary(early))
+            await core.release(self._settings.close_timeout)
 
-    async def _open(self, visit: Visit, endpoint: Endpoint) -> web.StreamResponse:
+    async def _open(self, visit: Visit, endpoint: Endpoint) -> Opened:
+        """Everything up to the answered upgrade; what is raised becomes an HTTP status."""
         upstream = self._upstream(visit, endpoint)
-        await visit.lifecycle.connect(upstream)
+        await visit.wait_for(visit.lifecycle.connect(upstream), "voiceproxy connect hooks")
         dialled = None
         if upstream.url is not None and self._dials_first(visit.request, upstream):
             dialled = await self._dial_first(visit, upstream)
         try:
-            websocket = await self._accept(visit)
+            visit.check()
+            return await self._accept(visit, upstream, dialled)
         except BaseException:
             if dialled is not None:
                 dialled.transport.abort()
             raise
-        transport = visit.request.transport
-        if transport is None:
-            if dialled is not None:
-                dialled.transport.abort()
-            raise ConnectionResetError("the client left during its upgrade")
-        visit.core.log.info("session opened at %s", visit.core.introduction.path)
-        relay = Relay(visit.core, self._timing, self._dial)
-        await relay.run(websocket, transport, upstream, dialled)
-        self._log_end(visit.core)
-        return websocket
 
     def _upstream(self, visit: Visit, endpoint: Endpoint) -> Upstream:
         stand_in = self._stand_ins.get(endpoint.upstream_protocol)
@@ -227,29 +205,16 @@ class Reception:
         return await dial(self._client, upstream, self._settings.max_upstream_frame)
 
     async def _dial_first(self, visit: Visit, upstream: Upstream) -> UpstreamWebSocket:
-        """Dial before the upgrade is answered; what fails is an HTTP status."""
-        dialling = asyncio.create_task(self._dial(upstream), name="voiceproxy dial")
         try:
-            while not dialling.done():
-                await asyncio.wait([dialling], timeout=WATCH_INTERVAL)
-                if visit.client_has_left:
-                    raise ConnectionResetError("the client left while the upstream was dialled")
-            return dialling.result()
+            return await visit.wait_for(self._dial(upstream), "voiceproxy dial")
         except UpstreamFault as fault:
-            status = 504 if fault.code == "upstream_timeout" else 502
             visit.core.log.error("%s", fault)
-            refusal = Refuse(status, fault.description)
-            refusal.by = "upstream"
-            raise refusal from fault
-        finally:
-            if not dialling.done():
-                dialling.cancel()
-            elif visit.client_has_left and not dialling.cancelled() and not dialling.exception():
-                dialling.result().transport.abort()
+            raise Undialled(fault) from fault
 
-    async def _accept(self, visit: Visit) -> web.WebSocketResponse[Any]:
-        offered = _offered(visit.request)
-        answer = answer_to(offered)
+    async def _accept(
+        self, visit: Visit, upstream: Upstream, dialled: UpstreamWebSocket | None
+    ) -> Opened:
+        answer = answer_to(_offered(visit.request))
         websocket: web.WebSocketResponse[Any] = web.WebSocketResponse(
             protocols=(answer,) if answer else (),
             autoclose=False,
@@ -261,10 +226,20 @@ class Reception:
             writer_limit=16384,
             timeout=self._settings.close_timeout,
         )
-        await websocket.prepare(visit.request)
-        return websocket
+        try:
+            await websocket.prepare(visit.request)
+        except ConnectionError:
+            raise Left from None
+        transport = visit.request.transport
+        if transport is None:
+            raise Left
+        return Opened(websocket, transport, upstream, dialled)
 
-    def _log_end(self, core: SessionCore) -> None:
+    async def _relay(self, visit: Visit, opened: Opened) -> web.StreamResponse:
+        core = visit.core
+        core.log.info("session opened at %s", core.introduction.path)
+        relay = Relay(core, self._timing, self._dial)
+        await relay.run(opened.websocket, opened.transport, opened.upstream, opened.dialled)
         end = core.summary()
         core.log.info(
             "session %s by %s after %.1f s: %d %s",
@@ -274,11 +249,13 @@ class Reception:
             end.code,
             end.error or "",
         )
+        return opened.websocket
 
 
 def _offered(request: web.Request) -> list[str]:
-    values = request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, [])
-    return [one.strip() for value in values for one in value.split(",") if one.strip()]
+    """The subprotocols of the first header: the one aiohttp answers."""
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
+    return [one.strip() for one in offered.split(",") if one.strip()]
 
 
 def with_dialect(endpoint: Endpoint, dialect: Any) -> Endpoint:

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WSCloseCode
-
+from voiceproxy.agent import error_codes
 from voiceproxy.errors import ClientFault, SessionError, UpstreamFault
-from voiceproxy.frames import INTERNAL_ERROR, INVALID_TEXT, NORMAL, TOO_BIG, Close, Frame, Text
+from voiceproxy.frames import ABNORMAL, INTERNAL_ERROR, NORMAL, TOO_BIG, Close, Frame, Text
 from voiceproxy.leg import Leg
 from voiceproxy.reader import Reader
 
@@ -93,19 +92,22 @@ class Relay:
         self._readers.append(reader)
         core.on_output = self._flush
         try:
-            core.open(upstream)
+            if not core.closing:  # the proxy may have been stopped during the upgrade
+                core.open(upstream)
             if upstream.url is not None and not core.closing:
                 self._upstream_task = self._task("upstream", self._serve_upstreams(upstream))
+            self._flush()
             await self._read_client(self._client, reader)
         except Exception:
-            self._break("relaying")
+            core.log.exception("relaying failed; the session ends")
+            self._break()
         finally:
             await self._end()
 
-    def _break(self, doing: str) -> None:
+    def _break(self) -> None:
         """Something of ours is wrong: this session ends, with 1011."""
-        self._core.log.exception("%s failed; the session ends", doing)
-        self._core.end(SessionError("internal_error", "The proxy failed.", INTERNAL_ERROR))
+        fault = SessionError(error_codes.INTERNAL_ERROR, "The proxy failed.", INTERNAL_ERROR)
+        self._core.end(fault)
 
     # The client.
 
@@ -118,11 +120,12 @@ class Relay:
     def _from_client(self, frame: Frame) -> None:
         limit = self._timing.max_client_frame
         if len(frame.data) > limit:
-            text = f"A frame has at most {limit} bytes."
-            self._core.end(ClientFault("frame_too_big", text, TOO_BIG), "client")
+            text = f"A frame has at most {limit} bytes (the setting max_client_frame)."
+            self._core.end(ClientFault(error_codes.FRAME_TOO_BIG, text, TOO_BIG), "client")
         elif self._core.translator is None and not _is_sound(frame):
-            text = "A text frame is not UTF-8."
-            self._core.end(ClientFault("invalid_text", text, INVALID_TEXT), "client")
+            self._core.reply_error(
+                error_codes.UNPARSABLE_CLIENT_MESSAGE, "The text frame is not UTF-8."
+            )
         else:
             self._core.client_frame(frame)
 
@@ -138,7 +141,8 @@ class Relay:
         except UpstreamFault as fault:
             self._core.upstream_failed(fault)
         except Exception:
-            self._break("serving the upstream")
+            self._core.log.exception("serving the upstream failed; the session ends")
+            self._break()
 
     async def _next_upstream(self, last: Upstream) -> Upstream | None:
         while not self._core.closing:
@@ -160,10 +164,13 @@ class Relay:
         self._upstream = None  # from now on the outbox is the next connection's
         leg.detach(close)
         self._leaving.append(self._task("leaving", leg.finish()))
-        if reader.broken is None:
-            core.upstream_closed(close)
+        if reader.broken == TOO_BIG:
+            text = "The upstream sent a bigger frame than the setting max_upstream_frame allows."
+            core.end(UpstreamFault(error_codes.FRAME_TOO_BIG, text, TOO_BIG), "upstream")
+        elif reader.broken is not None:
+            core.upstream_closed(Close(ABNORMAL, close.reason))
         else:
-            core.end(_breach(reader.broken), "upstream")
+            core.upstream_closed(close)
 
     async def _connect(self, upstream: Upstream) -> UpstreamWebSocket:
         dialled, self._dialled = self._dialled, None
@@ -187,7 +194,9 @@ class Relay:
 
     def _from_upstream(self, frame: Frame) -> None:
         if self._core.translator is None and not _is_sound(frame):
-            self._core.end(_breach(INVALID_TEXT), "upstream")
+            text = "The upstream sent a text frame that is not UTF-8."
+            fault = UpstreamFault(error_codes.UPSTREAM_CLOSED, text, INTERNAL_ERROR)
+            self._core.end(fault, "upstream")
         else:
             self._core.upstream_frame(frame)
 
@@ -227,9 +236,7 @@ class Relay:
         if self._dialled is not None:  # the session ended before its turn came
             self._dialled.transport.abort()
 
-    def _leg(
-        self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox
-    ) -> Leg:
+    def _leg(self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox) -> Leg:
         return Leg(
             f"{name} {self._core.introduction.id}",
             websocket,
@@ -254,11 +261,3 @@ def _is_sound(frame: Frame) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _breach(code: int) -> UpstreamFault:
-    if code == WSCloseCode.MESSAGE_TOO_BIG:
-        text = "The upstream sent a bigger frame than the setting max_upstream_frame allows."
-        return UpstreamFault("upstream_frame_too_big", text, NORMAL)
-    text = "The upstream broke the WebSocket protocol."
-    return UpstreamFault("upstream_protocol_error", text, INTERNAL_ERROR)

@@ -44,6 +44,11 @@ class AudioFormat:
         return self.rate * self.sample_bytes
 
     @property
+    def silence(self) -> bytes:
+        """One byte of it."""
+        return {"linear16": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}[self.encoding]
+
+    @property
     def native(self) -> AudioFormat:
         """What the API is asked for: this very format when it has it."""
         return self if self.encoding != "linear16" and self.rate == 8000 else PCM_24K

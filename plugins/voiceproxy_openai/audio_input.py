@@ -33,13 +33,14 @@ class AudioInput:
 
     def feed(self, data: bytes) -> int:
         """A binary frame from the client. Returns how many bytes of audio went up."""
-        return self._append(self._conversion.feed(data))
+        return self.append(self._conversion.feed(data))
 
     def flush(self) -> int:
         """The end of the stream: the samples the resampler held back go up as well."""
-        return self._append(self._conversion.flush())
+        return self.append(self._conversion.flush())
 
-    def _append(self, audio: bytes) -> int:
+    def append(self, audio: bytes) -> int:
+        """Audio that has the session's format already. Returns its length."""
         for frame in append_frames(audio):
             self._send(frame)
         return len(audio)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -66,6 +67,8 @@ class Responses:
         self._turn_ended: float | None = None
         self.output: Output
         self.calls: FunctionCalls
+        self.idle: Callable[[], None]
+        """Called when the last response is over and the client has been told."""
 
     @property
     def running(self) -> bool:
@@ -184,6 +187,8 @@ class Responses:
         if not self.calls.response_ended(response, cancelled=cancelled):
             self.finish(response)
         self._gate.response_ended(response.key)
+        if not self._open:
+            self.idle()
 
     def finish(self, response: Response) -> None:
         """AgentDone and AgentAudioDone, exactly once a response (DEF-10, DEF-11)."""

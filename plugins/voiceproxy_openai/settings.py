@@ -18,7 +18,13 @@ TRANSCRIPTION_MODEL = "gpt-transcribe"
 
 VOICE = "marin"
 
-_POSITIVE = validate.Range(min=0, min_inclusive=False)
+
+def _seconds(default: float, purpose: str) -> fields.Float:
+    return fields.Float(
+        load_default=default,
+        validate=validate.Range(min=0, min_inclusive=False),
+        metadata={"help": f"{purpose} Seconds."},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,10 @@ class OpenAISettings:
     session_timeout: float = 10.0
     ack_timeout: float = 5.0
     function_call_timeout: float = 20.0
+    commit_debounce: float = 0.4
+    commit_max_wait: float = 0.6
+    commit_first_audio: float = 1.0
+    commit_min_audio: float = 0.1
 
 
 class OpenAISettingsSchema(SettingsSchema):
@@ -125,21 +135,18 @@ class OpenAISettingsSchema(SettingsSchema):
             "those the server makes by itself. Turn off for servers that refuse metadata.",
         },
     )
-    session_timeout = fields.Float(
-        load_default=10.0,
-        validate=_POSITIVE,
-        metadata={"help": "Seconds to wait for the answer to session.update."},
+    session_timeout = _seconds(10.0, "The wait for the answer to session.update.")
+    ack_timeout = _seconds(5.0, "The wait for the confirmation of an item or a response.")
+    function_call_timeout = _seconds(
+        20.0,
+        "How long a response may stay open after its function calls were answered, and the agent "
+        "be reported busy while they are not.",
     )
-    ack_timeout = fields.Float(
-        load_default=5.0,
-        validate=_POSITIVE,
-        metadata={"help": "Seconds to wait for the confirmation of an item or a response."},
+    commit_debounce = _seconds(0.4, "Manual turns: the pause in the audio that ends a turn.")
+    commit_max_wait = _seconds(
+        0.6, "Manual turns: the longest wait for such a pause once there is enough audio."
     )
-    function_call_timeout = fields.Float(
-        load_default=20.0,
-        validate=_POSITIVE,
-        metadata={
-            "help": "Seconds a response may stay open after its function calls were answered, "
-            "and the agent be reported busy while they are not.",
-        },
+    commit_first_audio = _seconds(1.0, "Manual turns: the least audio of the first turn.")
+    commit_min_audio = _seconds(
+        0.1, "Manual turns: the least audio of every other turn; the API refuses less than 0.1."
     )

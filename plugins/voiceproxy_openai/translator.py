@@ -26,6 +26,7 @@ from voiceproxy_openai.errors import (
 from voiceproxy_openai.events import Handled, row_of
 from voiceproxy_openai.function_calls import FunctionCalls
 from voiceproxy_openai.items import Items
+from voiceproxy_openai.manual_commits import ManualCommits
 from voiceproxy_openai.memory import Recent
 from voiceproxy_openai.messages import Messages
 from voiceproxy_openai.output import Output
@@ -77,7 +78,10 @@ class OpenAITranslator:
             session, messages, upstream, responses, gate, self.transcripts, playback
         )
         self.setup = SessionSetup(session, settings, messages, upstream, self._configure)
+        responses.idle = self._after_responses
+        self._settings = settings
         self._input: AudioInput | None = None
+        self._commits: ManualCommits | None = None
         self._handlers: dict[str, Handler] = {}
         self._warned = Recent()
         self._junk_reported = False
@@ -96,7 +100,9 @@ class OpenAITranslator:
         """A legal message in a legal order, or audio."""
         if message is None:
             if self._input is not None:
-                self._input.feed(frame.data)
+                size = self._input.feed(frame.data)
+                if self._commits is not None:
+                    self._commits.appended(size)
             return
         match message["type"]:
             case "InjectUserMessage":
@@ -129,8 +135,6 @@ class OpenAITranslator:
             handle(event)
         except MalformedEvent as error:
             self._warn_once(kind, f"an event {kind} was dropped: {error}")
-        if not self.responses.running:
-            self._after_responses()
 
     def _first_of_its_kind(self, frame: Frame) -> None:
         """Off the usual path: the first event of a type, one nobody knows, or junk."""
@@ -171,6 +175,8 @@ class OpenAITranslator:
     def _after_responses(self) -> None:
         """What had to wait until no response was running."""
         self.setup.proceed()
+        if self._commits is not None:
+            self._commits.response_over()
         if self._held_idle_timeout is not None:
             error, self._held_idle_timeout = self._held_idle_timeout, None
             self._messages.error(error.code, error.description)
@@ -201,9 +207,12 @@ class OpenAITranslator:
         end_session(self._session, close, ready=self.setup.applied)
 
     def closed(self) -> None:
-        """The end: the samples the resampler held back go up before the close frame."""
+        """The end: what the client has said so far goes up before the close frame."""
         if self._input is not None:
-            self._input.flush()
+            size = self._input.flush()
+            if self._commits is not None:
+                self._commits.appended(size)
+                self._commits.closed()
 
     # Wiring.
 
@@ -212,9 +221,20 @@ class OpenAITranslator:
         self._messages.history = plan.history
         self.speech.automatic = not plan.manual_commit
         self._input = AudioInput(plan.input, self._session.to_upstream)
+        if plan.manual_commit:
+            self._commits = self._manual_commits(self._input, plan)
         self._playback.upstream = plan.upstream_output
         self._playback.client = plan.output
         self.output.new_audio = lambda: AudioOutput(plan.upstream_output, plan.output, wav=plan.wav)
+
+    def _manual_commits(self, audio: AudioInput, plan: SessionPlan) -> ManualCommits:
+        def commit() -> None:
+            self._upstream.commit_audio()
+            self.responses.turn_ended()
+
+        return ManualCommits(
+            self._session, self._settings, plan.input.native, self.gate, audio.append, commit
+        )
 
 
 def _ignore(_: Event) -> None:

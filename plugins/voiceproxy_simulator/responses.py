@@ -187,8 +187,6 @@ class Response:
         self._finished(self)
 
     def _shown(self) -> dict[str, Any]:
-        output = self.config["audio"]["output"]
-        voice = output["voice"]
         return {
             "object": "realtime.response",
             "id": self.id,
@@ -198,15 +196,16 @@ class Response:
             "conversation_id": self._conversation.id if self._conversation else None,
             "output_modalities": self.config["output_modalities"],
             "max_output_tokens": self.config["max_output_tokens"],
-            "audio": {
-                "output": {
-                    "format": output["format"],
-                    "voice": voice["id"] if isinstance(voice, dict) else voice,
-                }
-            },
+            "audio": {"output": self._voice()},
             "metadata": self.config.get("metadata"),
             "usage": None if self.active else self._usage(),
         }
+
+    def _voice(self) -> dict[str, Any]:
+        """The voice and format of its audio; a custom voice has no place in this object."""
+        output = self.config["audio"]["output"]
+        named = {"voice": output["voice"]} if isinstance(output["voice"], str) else {}
+        return {"format": output["format"], **named}
 
     def _usage(self) -> dict[str, Any]:
         """Plausible figures: audio by its length, text by its words."""

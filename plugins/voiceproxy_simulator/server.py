@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import socket as sockets
 
 from aiohttp import WSCloseCode, web
 from yarl import URL
@@ -20,6 +21,10 @@ from voiceproxy_simulator.wire import Emitter
 log = logging.getLogger(__name__)
 
 PATH = "/v1/realtime"
+
+_UNSENT_BYTES = 16 * 1024
+"""What the kernel may hold unsent of a client that does not read: a fraction of a second of audio
+instead of a minute, so that production really stops."""
 
 
 class SimulatedOpenAI:
@@ -120,6 +125,7 @@ class SimulatedOpenAI:
             timeout=CLOSE_SECONDS, protocols=(SUBPROTOCOL,), compress=False, max_msg_size=0
         )
         await socket.prepare(request)
+        _keep_the_kernel_lean(request)
         connection = Connection(socket, request.transport)
         self._connections.add(connection)
         try:
@@ -151,6 +157,13 @@ class SimulatedOpenAI:
             self._journal.violate(session_id, "refused-connection", "", refusal.code or "")
         emitter.refuse(refusal)
         await connection.refuse()
+
+
+def _keep_the_kernel_lean(request: web.Request) -> None:
+    option = getattr(sockets, "TCP_NOTSENT_LOWAT", None)
+    connected = request.get_extra_info("socket")
+    if option is not None and connected is not None:
+        connected.setsockopt(sockets.IPPROTO_TCP, option, _UNSENT_BYTES)
 
 
 def _protocols(request: web.Request) -> list[str]:

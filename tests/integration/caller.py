@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 Heard = dict[str, Any] | bytes
 
@@ -25,6 +26,12 @@ SPEECH_SECONDS = 2.7
 FRAME_SECONDS = 0.02
 
 PATHS = {"component": "/openai", "agent": "/v1/agent/converse"}
+
+BOTH = pytest.mark.parametrize("dialect", PATHS)
+"""Runs a test in either dialect."""
+
+DONE = {"component": ["AgentDone", "AgentAudioDone"], "agent": ["AgentAudioDone"]}
+"""How a reply ends."""
 
 WEATHER = {
     "name": "get_weather",
@@ -59,7 +66,7 @@ def settings(**agent: Any) -> dict[str, Any]:
 
 
 def names(heard: Sequence[Heard]) -> list[str]:
-    """What was heard, in words: ``user: hello``, ``audio`` for any run of it, types for the rest."""
+    """What was heard: ``user: hello``, ``audio`` for any run of it, types for the rest."""
     return [name for name, _ in groupby(map(_name, heard))]
 
 
@@ -69,6 +76,22 @@ def _name(one: Heard) -> str:
     if one["type"] == "ConversationText":
         return f"{one['role']}: {one['content']}"
     return str(one["type"])
+
+
+def turn(dialect: str, said: str, reply: str) -> list[str]:
+    """The names of a typed turn that is answered aloud (OUT-14)."""
+    return [
+        f"user: {said}",
+        "AgentStartedSpeaking",
+        "audio",
+        f"assistant: {reply}",
+        *DONE[dialect],
+    ]
+
+
+def kinds(events: Sequence[dict[str, Any]]) -> list[str]:
+    """The types of events, in order."""
+    return [event["type"] for event in events]
 
 
 def of_type(heard: Sequence[Heard], kind: str) -> list[dict[str, Any]]:

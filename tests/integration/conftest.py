@@ -49,12 +49,18 @@ class House:
         events = [received.event for received in self.upstream.received]
         return [event for event in events if kind in (None, event["type"])]
 
+    async def upstream_has(self, kind: str, times: int = 1) -> list[dict[str, Any]]:
+        """Wait until the upstream has got an event so often; all of that type."""
+        async with asyncio.timeout(SETTLED):
+            while len(events := self.sent_upstream(kind)) < times:
+                await asyncio.sleep(0.01)
+        return events
+
     async def ready(self) -> dict[str, Any]:
         """What the proxy says of itself."""
-        async with aiohttp.ClientSession() as session:
-            async with session.get(self.proxy / "ready") as response:
-                body: dict[str, Any] = await response.json()
-                return body
+        async with aiohttp.request("GET", self.proxy / "ready") as response:
+            body: dict[str, Any] = await response.json()
+            return body
 
     async def settle(self) -> None:
         """Wait until no session is left on either side."""

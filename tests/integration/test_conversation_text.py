@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-import pytest
-from caller import calling, names, of_type, settings, sound
+from caller import BOTH, DONE, calling, kinds, names, of_type, settings, sound, turn
 from conftest import House, OpenHouse
 
-BOTH = pytest.mark.parametrize("dialect", ["component", "agent"])
-
-DONE = {"component": ["AgentDone", "AgentAudioDone"], "agent": ["AgentAudioDone"]}
-
-
-def turn(dialect: str, said: str, reply: str) -> list[str]:
-    """The messages of a typed turn that is answered aloud."""
-    spoken = ["AgentStartedSpeaking", "audio", f"assistant: {reply}"]
-    return [f"user: {said}", *spoken, *DONE[dialect]]
-
-
-def kinds(events: list[dict[str, Any]]) -> list[str]:
-    return [event["type"] for event in events]
+from voiceproxy_simulator.formats import FORMATS
+from voiceproxy_simulator.speech import Speech
 
 
 @BOTH
@@ -46,9 +33,6 @@ async def test_a_typed_turn_is_echoed_spoken_and_ended_in_order_out_14(
 
 
 async def test_the_agents_audio_reaches_the_client_unchanged_out_1(house: House) -> None:
-    from voiceproxy_simulator.formats import FORMATS
-    from voiceproxy_simulator.speech import Speech
-
     async with calling(house.url()) as caller:
         await caller.hello()
         heard = await caller.ask("hello")
@@ -100,9 +84,8 @@ async def test_one_turn_follows_the_other(house: House, dialect: str) -> None:
 
 @BOTH
 async def test_several_injects_in_quick_succession_are_all_echoed_and_answered_def_6_def_7(
-    open_house: OpenHouse, dialect: str
+    house: House, dialect: str
 ) -> None:
-    house = await open_house(pace="realtime")
     words = ["alpha", "beta", "gamma", "delta"]
     async with calling(house.url(dialect)) as caller:
         await caller.hello()
@@ -149,7 +132,7 @@ async def test_injects_before_settings_applied_are_flushed_in_order_before_audio
         await caller.send(settings(), bytes(640))
         await caller.inject("two")
         heard = await caller.until("AgentAudioDone")
-        await house_has(house, "input_audio_buffer.append", 2)
+        await house.upstream_has("input_audio_buffer.append", 2)
     assert names(heard)[:4] == ["Welcome", "SettingsApplied", "user: one", "user: two"]
     assert kinds(house.sent_upstream())[:5] == [
         "session.update",
@@ -213,7 +196,10 @@ async def test_a_conversation_handed_over_goes_into_the_instructions_and_mutes_t
         heard = await caller.ask("hello")
         assert names(heard) == turn(dialect, "hello", 'You said "hello".')
     instructions = house.sent_upstream("session.update")[0]["session"]["instructions"]
-    assert instructions == "Previous conversation:\nuser: My name is Ann.\nassistant: Hello Ann."
+    assert (
+        instructions.partition("\n\n")[2]
+        == "Previous conversation:\nuser: My name is Ann.\nassistant: Hello Ann."
+    )
     assert len(house.sent_upstream("conversation.item.create")) == 1  # SES-12
 
 
@@ -260,18 +246,10 @@ async def test_many_callers_at_once_each_get_their_own_answer(house: House) -> N
     await asyncio.gather(*(converse(number) for number in range(10)))
 
 
-async def house_has(house: House, kind: str, count: int) -> None:
-    async with asyncio.timeout(5):
-        while len(house.sent_upstream(kind)) < count:
-            await asyncio.sleep(0.01)
-
-
 async def test_words_in_any_script_survive_both_wires(house: House) -> None:
-    said = "naïve 日本語 🎙️ \u2028 \"quoted\" \\ back"
+    said = 'naïve 日本語 🎙️ \u2028 "quoted" \\ back'
     async with calling(house.url()) as caller:
         await caller.hello()
         heard = await caller.ask(said)
     assert f"user: {said}" in names(heard)
     assert house.sent_upstream("conversation.item.create")[0]["item"]["content"][0]["text"] == said
-
-

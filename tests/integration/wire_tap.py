@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from websockets.frames import Close, Frame, Opcode
@@ -55,14 +55,20 @@ class Direction:
         reader = StreamReader()
         reader.feed_data(bytes(self._bytes).partition(b"\r\n\r\n")[2])
         while True:
-            parsing = Frame.parse(reader.read_exact, mask=self._masked)
-            try:
-                next(parsing)
-            except StopIteration as whole:
-                assert whole.value.fin, "the proxy and its clients send whole messages"
-                yield whole.value
-            else:
-                return  # no whole frame is left
+            frame = _parse(reader, masked=self._masked)
+            if frame is None:
+                return
+            assert frame.fin, "the proxy and its clients send whole messages"
+            yield frame
+
+
+def _parse(reader: StreamReader, *, masked: bool) -> Frame | None:
+    """The next frame; None when there is no whole one."""
+    try:
+        next(Frame.parse(reader.read_exact, mask=masked))
+    except StopIteration as parsed:
+        return cast("Frame", parsed.value)
+    return None
 
 
 class Conversation:

@@ -70,7 +70,10 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
             "A frame is longer than the setting max_client_frame or max_upstream_frame allows. "
             "Closes 1009."
         ),
-        UPSTREAM_UNREACHABLE: "The upstream does not take the connection. Closes 1011.",
+        UPSTREAM_UNREACHABLE: (
+            "The upstream does not take the connection, or answers with an HTTP status from 500. "
+            "Closes 1011."
+        ),
         UPSTREAM_DNS_FAILED: "The upstream's name cannot be resolved. Closes 1011.",
         UPSTREAM_TLS_FAILED: "The upstream's certificate or TLS is refused. Closes 1000.",
         UPSTREAM_TIMEOUT: (
@@ -79,7 +82,8 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
         ),
         UPSTREAM_UNAUTHORIZED: "The upstream refuses the credential (401, 403). Closes 1000.",
         UPSTREAM_REJECTED: (
-            "The upstream refuses the connection with another HTTP status. Closes 1000."
+            "The upstream refuses the connection with another HTTP status, or its URL is not "
+            "valid. Closes 1000."
         ),
         UPSTREAM_CLOSED: (
             "The upstream is gone. Closes with the upstream's own code, 1011 if it gave none."

@@ -1,0 +1,141 @@
+"""Run to completion: one input at a time, and everything it generates before the next."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+MAX_GENERATED = 1000
+"""How many inputs plugins may generate from one frame, timer or call from outside."""
+
+Step = Callable[..., None]
+
+
+class Source(Enum):
+    """Where an input came from: it decides whose reading can stop while it has no room."""
+
+    CLIENT = "client"
+    UPSTREAM = "upstream"
+    PROXY = "proxy"
+
+
+class Origin:
+    """What an input goes back to: a frame from a peer or from the translator, a timer, a call."""
+
+    __slots__ = ("generated", "source")
+
+    def __init__(self, source: Source, generated: int = 0) -> None:
+        self.source = source
+        self.generated = generated
+        """How many inputs plugins have made of it so far."""
+
+
+Input = tuple[Origin, bool, Step, tuple[Any, ...]]
+
+
+class Inputs:
+    """A queue of inputs and the one that is being handled.
+
+    What an input generates waits in order behind everything queued before it. Two things keep a
+    place nearer the front: what a plugin sends instead of a frame takes that frame's place, and
+    what had been held back goes on before what has come since (``submit_next``).
+    """
+
+    __slots__ = ("_early", "_guard", "_next", "_waiting", "derived", "origin", "running")
+
+    def __init__(self, guard: Callable[[Step, tuple[Any, ...]], None]) -> None:
+        self._guard = guard
+        """Calls a step and answers for what it raises."""
+        self._early: list[tuple[Source, Step, tuple[Any, ...]]] | None = []
+        self._next: list[Input] = []
+        self._waiting: deque[Input] = deque()
+        self.running = False
+        self.origin = Origin(Source.PROXY)
+        self.derived = False
+        """True while the input being handled goes back to something a plugin sent."""
+
+    def open(self) -> list[tuple[Source, Step, tuple[Any, ...]]]:
+        """From now on inputs are handled; returns those that came too early to be."""
+        early, self._early = self._early or [], None
+        return early
+
+    def handle(self, origin: Origin, step: Step, arguments: tuple[Any, ...]) -> bool:
+        """Handle an input from outside; False when it has to wait.
+
+        ``origin`` may be one the caller keeps for every input from there; its count starts anew.
+        """
+        if self._early is not None:
+            self._early.append((origin.source, step, arguments))
+            return False
+        if self.running:
+            self._waiting.append((Origin(origin.source), False, step, arguments))
+            return False
+        self.running = True
+        origin.generated = 0
+        self.origin, self.derived = origin, False
+        try:
+            self._guard(step, arguments)
+            if self._next or self._waiting:
+                self._drain()
+        finally:
+            self.running = False
+        return True
+
+    def _drain(self) -> None:
+        while True:
+            if self._next:
+                self._waiting.extendleft(reversed(self._next))
+                self._next.clear()
+            if not self._waiting:
+                return
+            self.origin, self.derived, step, arguments = self._waiting.popleft()
+            self._guard(step, arguments)
+
+    @property
+    def idle(self) -> bool:
+        """True inside an input that nothing queued stands before: order allows a short cut."""
+        return self.running and not self._waiting and not self._next
+
+    # From inside an input.
+
+    def submit(self, step: Step, *arguments: Any) -> None:
+        """Behind what is queued."""
+        self._waiting.append((self.origin, self.derived, step, arguments))
+
+    def submit_generated(self, step: Step, *arguments: Any) -> None:
+        """Behind what is queued, as a plugin's doing."""
+        self._waiting.append((self.origin, True, step, arguments))
+
+    def submit_made(self, step: Step, *arguments: Any) -> None:
+        """Behind what is queued, as something the translator has made.
+
+        Counts for itself, since a plugin may do something about every frame a translator makes of
+        one of its upstream's; unless a plugin caused it, or two could play for ever.
+        """
+        origin = self.origin if self.derived else Origin(self.origin.source)
+        self._waiting.append((origin, self.derived, step, arguments))
+
+    def submit_replacement(self, step: Step, *arguments: Any) -> None:
+        """Before what is queued, after what was submitted so before: a plugin's replacement."""
+        self._next.append((self.origin, True, step, arguments))
+
+    def submit_next(self, source: Source, step: Step, *arguments: Any) -> None:
+        """Before what is queued, after what was submitted so before: what had to wait.
+
+        ``source`` is whose reading its waiting has slowed.
+        """
+        origin = Origin(source, self.origin.generated)
+        self._next.append((origin, self.derived, step, arguments))
+
+    def count_generated(self) -> bool:
+        """Count something a plugin sends; False when that is one too many."""
+        if self.running:
+            self.origin.generated += 1
+        return self.origin.generated <= MAX_GENERATED
+
+    def clear(self) -> None:
+        """Drop everything that waits."""
+        self._next.clear()
+        self._waiting.clear()
