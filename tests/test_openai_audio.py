@@ -199,3 +199,14 @@ def test_a_twenty_millisecond_chunk_costs_little():
             microphone.feed(chunk)
         best = min(best, (time.perf_counter() - began) / 200)
     assert best < 200e-6
+
+
+def test_a_conversion_between_encodings_of_one_rate_needs_no_resampler():
+    conversion = Conversion(AudioFormat("mulaw", 8000), AudioFormat("linear16", 8000))
+    assert conversion.feed(b"\xff\x80\x00") == np.array([0, 32124, -32124], "<i2").tobytes()
+    assert conversion.flush() == b""
+
+
+def test_a_byte_of_g711_is_a_whole_sample():
+    conversion = Conversion(AudioFormat("mulaw", 8000), AudioFormat("mulaw", 8000))
+    assert conversion.feed(b"abc") == b"abc"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from openai_session import PAIR, Conversation, assistant, created, done, error, item_event
 
-from voiceproxy_openai.errors import FATAL, read_error, scrub
+import voiceproxy_openai
+from voiceproxy_openai.errors import CODES, FATAL, read_error, scrub
 
 
 @pytest.mark.parametrize(
@@ -213,3 +218,35 @@ def test_no_spoken_word_is_logged_def_16(caplog):
     )
     s.advance(100)
     assert "word" not in caplog.text
+
+
+def test_idle_timeout_waits_for_every_response_err_3():
+    s = Conversation()
+    s.upstream(created("r1"), created("r2"), error("idle_timeout"), done("r1", "cancelled"))
+    assert s.got_types() == PAIR
+    s.upstream(done("r2"))
+    assert s.got_types() == [*PAIR, "Error"]
+
+
+def made_codes() -> set[str]:
+    """The codes written out in the backend's own calls that make an Error or a Warning."""
+    codes = set()
+    for path in Path(voiceproxy_openai.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            code = None
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                if node.func.attr in ("error", "warning", "fail") and len(node.args) > 1:
+                    code = node.args[0]
+                elif node.func.attr == "append" and isinstance(node.args[0], ast.Tuple):
+                    code = node.args[0].elts[0]
+            if isinstance(code, ast.Constant) and re.fullmatch(r"[a-z]+_\w+|[A-Z_]+", code.value):
+                codes.add(code.value)
+    return codes
+
+
+def test_every_code_the_backend_makes_is_in_its_table():
+    made = made_codes()
+    assert {"UNKNOWN_FUNCTION_CALL", "VOICE_NOT_AVAILABLE", "upstream_timeout"} <= made
+    assert made <= set(CODES)
+    assert set(CODES) - made == {"invalid_api_key", "session_max_duration", "unknown"}
+    assert all(CODES.values())

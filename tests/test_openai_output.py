@@ -16,6 +16,8 @@ from openai_session import (
     output_item,
 )
 
+from voiceproxy_openai.settings import OpenAISettings
+
 START = "AgentStartedSpeaking"
 TEXT = "ConversationText"
 
@@ -355,3 +357,93 @@ def test_the_agent_dialect_has_history_and_no_agent_done():
     s.upstream(created("r1"), audio_delta("r1"), item_event("done", assistant("i1", "Hi")))
     s.upstream(done("r1"))
     assert s.got_types() == [START, "audio", TEXT, "History", "AgentAudioDone"]
+
+
+def test_a_response_that_goes_silent_is_given_up_and_the_next_one_asked_for(caplog):
+    s = Conversation(settings=OpenAISettings(response_timeout=60))
+    s.upstream(created("r1"))
+    s.advance(50)
+    s.upstream(audio_delta("r1"))
+    s.inject("hello?")
+    (item,) = s.sent()
+    s.confirm(item)
+    s.advance(59)
+    assert s.sent() == []
+    s.got()
+    s.advance(2)
+    cancel, create = s.sent()
+    assert (cancel["type"], cancel["response_id"]) == ("response.cancel", "r1")
+    assert create["type"] == "response.create"
+    assert s.got_types() == PAIR
+    assert "sent nothing for 60 s" in caplog.text
+    s.upstream(audio_delta("r1"), done("r1", "cancelled"))
+    assert s.got() == []
+
+
+def test_a_response_that_is_over_is_not_given_up():
+    s = Conversation()
+    s.upstream(created("r1"), done("r1"), text_event("output_text.done", "Hi", response_id="r2"))
+    s.got()
+    s.advance(600)
+    assert (s.got(), s.sent()) == ([], [])
+
+
+def test_a_response_without_an_id_is_cancelled_without_one():
+    s = Conversation()
+    s.upstream({"type": "response.created"})
+    s.advance(61)
+    (cancel,) = s.sent()
+    assert "response_id" not in cancel
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.output_audio.delta"},
+        {"type": "response.output_audio.delta", "delta": "%"},
+        {"type": "response.output_audio.delta", "delta": ""},
+        {"type": "response.output_text.delta", "response_id": "r9"},
+        {"type": "response.output_audio_transcript.done", "response_id": "r9"},
+        {"type": "response.output_audio.done", "response_id": "r9"},
+        {"type": "response.output_item.added", "response_id": "r9", "item": {}},
+        {"type": "response.output_item.done", "response_id": "r9"},
+        {"type": "response.function_call_arguments.done", "response_id": "r9"},
+    ],
+)
+def test_an_event_without_content_begins_no_response(event):
+    s = Conversation()
+    s.upstream(event)
+    assert s.create_response()
+
+
+def test_an_output_item_of_the_user_is_not_the_agents_out_8():
+    s = Conversation()
+    item = {**assistant("i1", "not mine"), "role": "user"}
+    s.upstream(created("r1"), output_item("done", "r1", item))
+    assert s.got() == []
+
+
+def test_an_item_belongs_to_the_response_that_announced_it():
+    s = Conversation()
+    s.upstream(created("r1"), output_item("added", "r1", assistant("i1", "")))
+    s.upstream(created("r2"), output_item("added", "r2", assistant("i2", "")))
+    s.upstream(item_event("done", assistant("i2", "Two")))
+    assert s.got_types() == [START, TEXT]
+    s.upstream(audio_delta("r2", item_id="i2"))
+    assert s.got_types() == ["audio"]
+    s.upstream(audio_delta("r1"))
+    assert s.got_types() == [START, "audio"]
+
+
+def test_a_response_announced_twice_is_one():
+    s = Conversation()
+    s.upstream(created("r1"), audio_delta("r1"), created("r1"), audio_delta("r1"), done("r1"))
+    assert s.got_types() == [START, "audio", "audio", *PAIR]
+
+
+def test_a_response_announced_late_is_the_one_that_began_without():
+    s = Conversation()
+    s.upstream(audio_delta("r1"), created("r1"), text_event("output_text.done", "Hi"))
+    assert s.got_types() == [START, "audio"]
+    s.upstream(done("r1"))
+    assert s.got_types() == [TEXT, *PAIR]

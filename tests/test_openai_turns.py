@@ -10,6 +10,7 @@ from openai_session import UPDATED, Conversation, created, done, error
 from voiceproxy_openai.settings import OpenAISettings
 
 CREATE = "response.create"
+ALREADY_ACTIVE = "conversation_already_has_active_response"
 
 
 def test_a_text_turn_creates_the_item_then_echoes_it_txt_1():
@@ -183,7 +184,7 @@ def test_a_refused_create_is_asked_again_after_the_other_response_def_4(named):
     s = Conversation()
     create = s.create_response()
     s.got()
-    refusal = error("conversation_already_has_active_response", create["event_id"])
+    refusal = error(ALREADY_ACTIVE, create["event_id"])
     if not named:
         refusal["error"]["event_id"] = None
     s.upstream(created("vad"), refusal)
@@ -199,7 +200,7 @@ def test_a_refused_create_is_asked_again_after_the_other_response_def_4(named):
 def test_a_create_refused_for_a_response_never_announced_is_asked_again_def_4():
     s = Conversation()
     create = s.create_response()
-    s.upstream(error("conversation_already_has_active_response", create["event_id"]))
+    s.upstream(error(ALREADY_ACTIVE, create["event_id"]))
     assert s.sent() == []
     s.upstream(done("unseen"))
     assert s.sent_types() == [CREATE]
@@ -208,20 +209,50 @@ def test_a_create_refused_for_a_response_never_announced_is_asked_again_def_4():
 def test_a_refused_create_is_asked_again_even_if_nothing_more_is_heard_def_4():
     s = Conversation(settings=OpenAISettings(ack_timeout=5))
     create = s.create_response()
-    s.upstream(error("conversation_already_has_active_response", create["event_id"]))
+    s.upstream(error(ALREADY_ACTIVE, create["event_id"]))
     s.advance(5.1)
+    assert s.sent_types() == [CREATE]
+
+
+def test_the_wait_of_a_refused_create_does_not_end_that_of_the_next_def_4():
+    s = Conversation(settings=OpenAISettings(ack_timeout=5))
+    create = s.create_response()
+    s.upstream(created("vad"), error(ALREADY_ACTIVE, create["event_id"]))
+    s.advance(4)
+    s.upstream(done("vad"))
+    assert s.sent_types() == [CREATE]
+    s.inject("more")
+    (item,) = s.sent()
+    s.confirm(item)
+    s.advance(2)  # six seconds after the first create, two after the second
+    assert s.sent() == []
+
+
+def test_the_wait_for_an_unseen_response_ends_with_it_def_4():
+    s = Conversation(settings=OpenAISettings(ack_timeout=5))
+    create = s.create_response()
+    s.upstream(error(ALREADY_ACTIVE, create["event_id"]))
+    s.advance(4)
+    s.upstream(done("unseen"))
+    assert s.sent_types() == [CREATE]
+    s.inject("more")
+    (item,) = s.sent()
+    s.confirm(item)
+    s.advance(2)
+    assert s.sent() == []
+    s.advance(4)
     assert s.sent_types() == [CREATE]
 
 
 def test_a_refusal_of_no_create_of_ours_changes_nothing_err_4():
     s = Conversation()
-    s.upstream(error("conversation_already_has_active_response"))
+    s.upstream(error(ALREADY_ACTIVE))
     assert s.got() == []
     assert s.sent() == []
     create = s.create_response()
     s.upstream(created("r1", create), done("r1"))
     s.got()
-    s.upstream(error("conversation_already_has_active_response", "create_999"))
+    s.upstream(error(ALREADY_ACTIVE, "create_999"))
     assert (s.got(), s.sent()) == ([], [])
 
 
@@ -413,3 +444,13 @@ def test_response_create_follows_its_items_in_every_interleaving_txt_2_def_6_def
             assert "Error" not in types
         except AssertionError as failure:
             raise AssertionError(f"{failure} in {order}") from failure
+
+
+def test_an_error_about_something_else_does_not_free_the_way_def_6():
+    s = Conversation()
+    s.create_response()
+    s.inject("more")
+    (item,) = s.sent()
+    s.confirm(item)
+    s.upstream(error("server_error"), error("x", "create_999"))
+    assert s.sent() == []

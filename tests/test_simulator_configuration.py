@@ -147,7 +147,7 @@ def test_a_transcription_model_takes_only_what_it_knows(
 
 def test_a_transcription_session_shows_neither_model_nor_output() -> None:
     rehearsal = Checked(kind="transcription", model="")
-    session = update(rehearsal, kind="transcription", include=None or [])
+    session = update(rehearsal, kind="transcription", include=[])
     assert session["object"] == "realtime.transcription_session"
     assert "model" not in session
     assert set(session["audio"]) == {"input"}

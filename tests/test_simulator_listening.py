@@ -247,7 +247,6 @@ def test_log_probabilities_come_when_they_are_included() -> None:
 
 def test_a_transcription_session_transcribes_and_never_answers() -> None:
     session = listening(transcription={"model": "whisper-1"})
-    session["audio"]["input"]["turn_detection"] = VAD | {"create_response": False}
     rehearsal = Checked(kind="transcription", session=session)
     events = heard(rehearsal, TURN)
     rehearsal.advance(0.1)
@@ -303,13 +302,21 @@ def test_no_timeout_without_voice_activity_detection() -> None:
     assert rehearsal.events() == []
 
 
-def test_a_timeout_that_is_switched_off_meanwhile_does_nothing_while_someone_speaks() -> None:
+def test_no_timeout_while_a_response_is_active() -> None:
     rehearsal = Idle(scenario="stall")
     rehearsal.ask("hello")
     rehearsal.client({"type": "response.cancel"})
     rehearsal.ask("hello again")
     rehearsal.advance(30)
     assert of_type(rehearsal.events(), "input_audio_buffer.timeout_triggered") == []
+
+
+def test_no_timeout_while_the_user_speaks_who_interrupted_the_reply() -> None:
+    rehearsal = Idle(scenario="stall")
+    rehearsal.ask("count to 50")
+    assert of_type(heard(rehearsal, tone(0.5)), "response.done")
+    rehearsal.advance(30)
+    assert rehearsal.events() == []
 
 
 def test_changing_other_settings_does_not_lose_an_utterance() -> None:

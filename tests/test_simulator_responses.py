@@ -144,7 +144,7 @@ def test_a_create_that_crosses_the_turns_own_response_is_refused_but_no_violatio
     rehearsal.client(CREATE)
     assert rehearsal.types() == ["error"]
     assert rehearsal.violations == []
-    rehearsal.advance(0.1)
+    rehearsal.advance(0.3)
     rehearsal.client(CREATE)
     assert len(rehearsal.violations) == 1
 
@@ -328,3 +328,9 @@ def test_draining_a_line_that_was_not_full_changes_nothing() -> None:
     before = audio_by_now(rehearsal)
     rehearsal.session.drained()
     assert audio_by_now(rehearsal) == before
+
+
+def test_draining_a_line_without_a_response_changes_nothing() -> None:
+    rehearsal = Checked()
+    rehearsal.session.drained()
+    assert rehearsal.events() == []

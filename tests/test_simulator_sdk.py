@@ -28,11 +28,14 @@ async def connected(
     upstream: SimulatedOpenAI, **session: Any
 ) -> AsyncIterator[AsyncRealtimeConnection]:
     url = upstream.url.removesuffix("/realtime").replace("ws:", "http:")
-    async with asyncio.timeout(SECONDS), AsyncOpenAI(api_key="x", base_url=url) as client:
-        async with client.realtime.connect(model="gpt-realtime") as real:
-            await real.session.update(session={"type": "realtime", **session})
-            await until(real, "session.updated")
-            yield real
+    async with (
+        asyncio.timeout(SECONDS),
+        AsyncOpenAI(api_key="x", base_url=url) as client,
+        client.realtime.connect(model="gpt-realtime") as real,
+    ):
+        await real.session.update(session={"type": "realtime", **session})
+        await until(real, "session.updated")
+        yield real
 
 
 async def until(real: AsyncRealtimeConnection, kind: str) -> list[Any]:

@@ -16,6 +16,8 @@ from voiceproxy_simulator.wire import Event
 UPDATE = {"type": "session.update", "session": {"type": "realtime"}}
 SECONDS = 10
 
+pytestmark = pytest.mark.both_loops
+
 
 @pytest.fixture
 async def client() -> AsyncIterator[aiohttp.ClientSession]:
@@ -79,15 +81,18 @@ async def test_a_text_turn_over_a_socket(client: aiohttp.ClientSession) -> None:
 
 
 async def test_sessions_share_nothing(client: aiohttp.ClientSession) -> None:
-    async with SimulatedOpenAI() as upstream:
-        async with await dial(client, upstream) as one, await dial(client, upstream) as two:
-            for ws, text in ((one, "first"), (two, "second")):
-                await ws.send_json(UPDATE)
-                await ask(ws, text)
-            for ws, text in ((one, "first"), (two, "second")):
-                done = await until(ws, "response.done")
-                assert text in str(done["response"]["output"])
-            assert upstream.sessions == 2
+    async with (
+        SimulatedOpenAI() as upstream,
+        await dial(client, upstream) as one,
+        await dial(client, upstream) as two,
+    ):
+        for ws, text in ((one, "first"), (two, "second")):
+            await ws.send_json(UPDATE)
+            await ask(ws, text)
+        for ws, text in ((one, "first"), (two, "second")):
+            done = await until(ws, "response.done")
+            assert text in str(done["response"]["output"])
+        assert upstream.sessions == 2
 
 
 @pytest.mark.parametrize(
@@ -134,14 +139,17 @@ async def test_a_browser_passes_its_key_as_a_subprotocol_and_gets_realtime(
 async def test_a_binary_frame_and_a_frame_that_is_not_utf_8_end_nothing_else(
     client: aiohttp.ClientSession,
 ) -> None:
-    async with SimulatedOpenAI() as upstream:
-        async with await dial(client, upstream) as ws, await dial(client, upstream) as broken:
-            await until(broken, "session.created")
-            await broken.send_frame(b"\xff\xfe", aiohttp.WSMsgType.TEXT)
-            assert (await closed(broken))[0] == 1007
-            await ws.send_bytes(b"\x00")
-            await ws.send_json(UPDATE)
-            await until(ws, "session.updated")
+    async with (
+        SimulatedOpenAI() as upstream,
+        await dial(client, upstream) as ws,
+        await dial(client, upstream) as broken,
+    ):
+        await until(broken, "session.created")
+        await broken.send_frame(b"\xff\xfe", aiohttp.WSMsgType.TEXT)
+        assert (await closed(broken))[0] == 1007
+        await ws.send_bytes(b"\x00")
+        await ws.send_json(UPDATE)
+        await until(ws, "session.updated")
     assert [one.rule for one in upstream.violations] == ["binary-frame"]
 
 
@@ -182,15 +190,14 @@ async def test_the_expired_scenario_closes_the_socket_with_1001(
 
 
 async def test_junk_arrives_as_it_is(client: aiohttp.ClientSession) -> None:
-    async with SimulatedOpenAI(scenario="junk") as upstream:
-        async with await dial(client, upstream) as ws:
-            await ws.send_json(UPDATE)
-            await ask(ws, "hello")
-            kinds = set()
-            async with asyncio.timeout(SECONDS):
-                while aiohttp.WSMsgType.BINARY not in kinds:
-                    kinds.add((await ws.receive()).type)
-            assert kinds == {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}
+    async with SimulatedOpenAI(scenario="junk") as upstream, await dial(client, upstream) as ws:
+        await ws.send_json(UPDATE)
+        await ask(ws, "hello")
+        kinds = set()
+        async with asyncio.timeout(SECONDS):
+            while aiohttp.WSMsgType.BINARY not in kinds:
+                kinds.add((await ws.receive()).type)
+        assert kinds == {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}
 
 
 async def test_a_client_that_vanishes_leaves_nothing(client: aiohttp.ClientSession) -> None:
@@ -316,13 +323,29 @@ async def test_a_mistake_of_the_simulator_ends_one_session_with_1011(
     assert "broken on purpose" in caplog.text
 
 
+class Unsendable(Scenario):
+    """A scenario with a mistake: what it sends is no frame."""
+
+    def outgoing(self, event: Event) -> Any:
+        return ([event],)
+
+
+async def test_a_frame_that_cannot_be_sent_is_logged_and_ends_the_session(
+    client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with SimulatedOpenAI(scenario=Unsendable) as upstream:
+        ws = await dial(client, upstream)
+        await closed(ws)
+        await no_sessions(upstream)
+    assert "the simulator's socket failed" in caplog.text
+
+
 async def test_received_events_are_not_kept_when_nobody_asks(
     client: aiohttp.ClientSession,
 ) -> None:
-    async with SimulatedOpenAI(record=False) as upstream:
-        async with await dial(client, upstream) as ws:
-            await ws.send_json(UPDATE)
-            await until(ws, "session.updated")
+    async with SimulatedOpenAI(record=False) as upstream, await dial(client, upstream) as ws:
+        await ws.send_json(UPDATE)
+        await until(ws, "session.updated")
     assert upstream.received == []
 
 
@@ -335,7 +358,7 @@ async def test_a_taken_port_is_an_error() -> None:
 
 def test_only_loopback_addresses_are_listened_on() -> None:
     with pytest.raises(ValueError, match="loopback"):
-        SimulatedOpenAI(host="0.0.0.0")  # noqa: S104
+        SimulatedOpenAI(host="0.0.0.0")
 
 
 def test_an_unknown_pace_is_an_error() -> None:

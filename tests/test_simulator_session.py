@@ -140,7 +140,7 @@ def test_answers_keep_the_order_of_what_they_answer() -> None:
 
 def test_a_violation_is_logged_without_content(caplog: pytest.LogCaptureFixture) -> None:
     rehearsal = Checked()
-    secret = "not for logs"  # noqa: S105
+    secret = "not for logs"
     rehearsal.client({"type": "session.update", "session": {"type": secret}})
     assert "invalid_value session.type" in caplog.text
     assert secret not in caplog.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The links of one hook in order; ``after[place]`` is the first link behind that place."""
+    """The links of one hook in order.
 
-    hook: str
+    ``start[place]`` is the index of the first link at that place or behind it, for every place
+    and the two behind the last: the backend's, and what comes after it.
+    """
+
     links: tuple[Link, ...]
-    after: tuple[int, ...]
+    start: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def compile_chains(plugins: Plugins) -> Chains:
     def direction(hook: str) -> Direction:
         links = [_link(one, place_of[one.order]) for one in found[hook]]
         audio = [link for link in links if not link.wants_message]
-        return Direction(hook, _chain(hook, links, len(orders)), _chain(hook, audio, len(orders)))
+        return Direction(hook, _chain(links, len(orders)), _chain(audio, len(orders)))
 
     def steps(hook: str) -> tuple[Step, ...]:
         return tuple(
@@ -99,9 +102,9 @@ def compile_chains(plugins: Plugins) -> Chains:
     )
 
 
-def _chain(hook: str, links: Sequence[Link], places: int) -> Chain:
-    after = tuple(sum(link.place <= place for link in links) for place in range(places))
-    return Chain(hook, tuple(links), after)
+def _chain(links: Sequence[Link], places: int) -> Chain:
+    start = tuple(sum(link.place < place for link in links) for place in range(places + 2))
+    return Chain(tuple(links), start)
 
 
 def _link(one: Implementation, place: int) -> Link:
@@ -117,16 +120,17 @@ def _link(one: Implementation, place: int) -> Link:
 
 def _positional(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
     """The function as (session, frame, message), whatever subset and order it names."""
-    if names == ("session", "frame", "message"):
-        return function
-    takes = frozenset(names)
-    if takes == {"session", "frame"}:
-        return lambda session, frame, message: function(session=session, frame=frame)
-    if takes == {"session", "message"}:
-        return lambda session, frame, message: function(session=session, message=message)
+    if names in _ADAPTERS:
+        return _ADAPTERS[names](function)
+    indexes = tuple(("session", "frame", "message").index(name) for name in names)
+    return lambda *given: function(*[given[index] for index in indexes])
 
-    def adapted(session: object, frame: Frame, message: object) -> Any:
-        given = {"session": session, "frame": frame, "message": message}
-        return function(**{name: given[name] for name in names})
 
-    return adapted
+_ADAPTERS: Mapping[tuple[str, ...], Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    ("session", "frame", "message"): lambda function: function,
+    ("session", "frame"): lambda function: lambda session, frame, message: function(session, frame),
+    ("session", "message"): lambda function: (
+        lambda session, frame, message: function(session, message)
+    ),
+}
+"""The usual orders of arguments, each without more than one call in between."""

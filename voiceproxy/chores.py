@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from voiceproxy.errors import PluginFault
 
 if TYPE_CHECKING:
     from voiceproxy.introduction import SessionLog
@@ -70,6 +73,10 @@ class Chores:
             alarm.timer = self._runtime.later(seconds, lambda: self._due(alarm))
         return alarm
 
+    def later_for(self, plugin: str, seconds: float, callback: Callable[[], None]) -> Timer:
+        """The same for a plugin: what its callback raises is the plugin's fault."""
+        return self.later(seconds, partial(_call_back, callback, plugin))
+
     def _due(self, alarm: Alarm) -> None:
         # It may be cancelled by another timer that is due at the same moment.
         if alarm in self._alarms:
@@ -80,9 +87,9 @@ class Chores:
         """It has rung, or will not."""
         self._alarms.discard(alarm)
 
-    def start(self, coroutine: Coroutine[Any, Any, T], name: str, owner: str) -> asyncio.Task[T]:
+    def start(self, owner: str, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine; when it fails, the log names its owner and the session goes on."""
-        task = self._runtime.start(coroutine, name)
+        task = self._runtime.start(coroutine, f"voiceproxy task of {owner}")
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._done(done, owner))
         if self._over:
@@ -108,3 +115,12 @@ class Chores:
             _, late = await asyncio.wait(tuple(self._tasks), timeout=limit)
             for task in late:
                 self._log.error("%s goes on after being cancelled", task.get_name())
+
+
+def _call_back(callback: Callable[[], None], plugin: str) -> None:
+    try:
+        callback()
+    except PluginFault:
+        raise
+    except Exception as error:
+        raise PluginFault(plugin, "a timer") from error

@@ -29,6 +29,11 @@ class UpstreamWebSocket(aiohttp.ClientWebSocketResponse[Any]):
         self.transport: asyncio.Transport = connection.transport
         self.headers = self._response.headers
 
+    def abort(self) -> None:
+        """Drop the connection, if it is still there, and forget it."""
+        self.transport.abort()
+        self._response.close()
+
 
 def client_session() -> aiohttp.ClientSession:
     """A session for upstream connections: no cookies kept, no limit on connections or time."""

@@ -100,6 +100,21 @@ class Binary:
 
 Frame = Text | Binary
 
+Sendable = Text | Binary | dict[str, Any]
+"""A frame, or a JSON object that becomes a text frame."""
+
+
+def as_frame(frame: Sendable) -> Frame:
+    """The frame itself, or the JSON object as a text frame. Raises TypeError for what is neither.
+
+    Also when the object cannot be JSON.
+    """
+    if isinstance(frame, Binary | Text):
+        return frame
+    if isinstance(frame, dict):
+        return Text.of(frame)
+    raise TypeError(f"send a Text, a Binary or a dict, not {type(frame).__name__}")
+
 
 @dataclass(frozen=True, slots=True)
 class Close:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from voiceproxy import agent
 from voiceproxy.frames import NORMAL, Binary, Frame, Text
+from voiceproxy.inputs import Source
 
 if TYPE_CHECKING:
     from voiceproxy.backend import Translator
+    from voiceproxy.chores import Timer
     from voiceproxy.session import SessionCore
 
 
@@ -37,8 +39,10 @@ class Gate:
         self._progress = Progress.AWAITED
         self._repeated = 0
         self._told_of_audio = False
+        self._told_of_audio = False
         self._injects: deque[tuple[Text, dict[str, Any]]] = deque()
         self._rest: deque[tuple[Frame, dict[str, Any] | None]] = deque()
+        self._timer: Timer | None = None
         self.bytes = 0
         """What waits for the Settings to be applied."""
 
@@ -46,7 +50,7 @@ class Gate:
         """A frame every plugin let pass."""
         if isinstance(frame, Binary):
             if frame.data:
-                self._in_turn(frame, None)
+                self._in_turn(frame, None)  # audio, even if it looks like JSON
             return
         message, problem = _parse(frame)
         if problem:
@@ -65,10 +69,11 @@ class Gate:
     def _is_allowed(self, kind: str) -> bool:
         accepts = self._translator.accepts
         if kind not in accepts:
+            allowed = [known for known in agent.CLIENT_MESSAGES if known in accepts]
             self._core.reply_error(
                 "disallowed_client_message_type",
                 f"Messages of type {kind[:60]!r} are not served here. "
-                f"Allowed: {', '.join(sorted(accepts))}. KeepAlive is ignored.",
+                f"Allowed: {', '.join(allowed)}. KeepAlive is ignored.",
             )
         return kind in accepts
 
@@ -91,7 +96,7 @@ class Gate:
         elif self._progress is Progress.SENT:
             self._repeated += 1
         else:
-            self._core.reply({"type": "SettingsApplied"})
+            self._confirm()
 
     def _in_turn(self, frame: Frame, message: dict[str, Any] | None) -> None:
         if self._progress is Progress.APPLIED:
@@ -123,12 +128,13 @@ class Gate:
         if self._progress is not Progress.SENT:
             return
         self._progress = Progress.APPLIED
+        inputs = self._core.inputs
         for _ in range(self._repeated):
-            self._core.reply({"type": "SettingsApplied"})
+            self._confirm()
         waiting: list[tuple[Frame, dict[str, Any] | None]] = [*self._injects, *self._rest]
         self._drop()
         for frame, message in waiting:
-            self._translator.client_frame(frame, message)
+            inputs.submit_next(Source.CLIENT, self._translator.client_frame, frame, message)
 
     def settings_refused(self, description: str, code: str) -> None:
         """The upstream refused the Settings; the next ones count as the first (DEF-13)."""
@@ -136,18 +142,29 @@ class Gate:
             return
         self._progress = Progress.AWAITED
         self._repeated = 0
+        self._told_of_audio = False
         self._core.reply_error(code, description)
-        self._core.await_settings()
+        self.await_settings()
 
-    def expire(self) -> None:
+    def await_settings(self) -> None:
+        """From now on the client has the time of the setting to send its Settings."""
+        if self._timer is not None:
+            self._timer.cancel()
+        timeout = self._core.limits.settings_timeout
+        self._timer = self._core.chores.later(timeout, self._expire)
+
+    def _expire(self) -> None:
         """The time for the first Settings is over."""
         if self._progress is Progress.AWAITED:
-            self._core.fail(
+            self._core.ending.fail(
                 "CLIENT_MESSAGE_TIMEOUT",
                 f"No Settings within {self._core.limits.settings_timeout:g} seconds.",
                 NORMAL,
                 "proxy",
             )
+
+    def _confirm(self) -> None:
+        self._core.submit(self._core.to_client.send, Text.of({"type": "SettingsApplied"}))
 
     def _drop(self) -> None:
         self._injects.clear()

@@ -2,97 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from multidict import CIMultiDict, MultiDict, MultiMapping
-
-from voiceproxy.frames import NORMAL, Binary, Close, Frame, Text
+from voiceproxy.frames import NORMAL, Close, Frame, Sendable, as_frame
+from voiceproxy.introduction import Introduction, SessionLog
+from voiceproxy.state import State, StateKey
 
 if TYPE_CHECKING:
     import asyncio
 
+    from multidict import MultiMapping
+
     from voiceproxy.backend import Dialect, SpokenProtocol, Upstream
     from voiceproxy.chores import Timer
-    from voiceproxy.lane import Hold, OnTimeout
+    from voiceproxy.hold import Hold, OnTimeout
+    from voiceproxy.lane import Lane
     from voiceproxy.session import SessionCore
 
+__all__ = ["Introduction", "Sendable", "Session", "State", "StateKey", "TranslatorSession"]
+
 T = TypeVar("T")
-D = TypeVar("D")
-
-Sendable = Text | Binary | dict[str, Any]
-"""A frame, or a JSON object that becomes a text frame."""
-
-
-class StateKey(Generic[T]):
-    """A typed key of ``session.state``. Two keys are never equal, whatever their names."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"<StateKey {self.name}>"
-
-
-class State:
-    """What plugins keep for one session. Shared between plugins, freed after the close hooks."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self) -> None:
-        self._values: dict[StateKey[Any], Any] = {}
-
-    def __getitem__(self, key: StateKey[T]) -> T:
-        value: T = self._values[key]
-        return value
-
-    def __setitem__(self, key: StateKey[T], value: T) -> None:
-        self._values[key] = value
-
-    def __delitem__(self, key: StateKey[T]) -> None:
-        del self._values[key]
-
-    def __contains__(self, key: StateKey[Any]) -> bool:
-        return key in self._values
-
-    @overload
-    def get(self, key: StateKey[T]) -> T | None: ...
-    @overload
-    def get(self, key: StateKey[T], default: D) -> T | D: ...
-    def get(self, key: StateKey[Any], default: Any = None) -> Any:
-        """The value, or the default when the key has none."""
-        return self._values.get(key, default)
-
-    def clear(self) -> None:
-        """Drop every value."""
-        self._values.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Introduction:
-    """What is known of a client before its upgrade is answered."""
-
-    id: str
-    """32 hexadecimal digits; the ``request_id`` of Welcome and of a refusal."""
-    trace_id: str
-    """``?traceId=`` of the request, else the id. Names the session in every log line."""
-    endpoint: str
-    path: str
-    protocol: SpokenProtocol
-    dialect: Dialect
-    query: MultiMapping[str] = field(default_factory=MultiDict, repr=False)
-    headers: Mapping[str, str] = field(default_factory=CIMultiDict, repr=False)
-    remote: str | None = None
-
-
-class SessionLog(logging.LoggerAdapter[logging.Logger]):
-    """Puts the session's trace id in front of every line."""
-
-    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
-        """Prefix the message with ``[trace id]``."""
-        return f"[{self.extra['trace_id'] if self.extra else ''}] {msg}", kwargs
 
 
 class _Handle:
@@ -170,28 +100,34 @@ class _Handle:
 
     def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call back as an input of its own, unless cancelled or the session has ended."""
-        self._core.check_thread()
-        return self._core.later(seconds, callback, self._owner)
+        self._core.inputs.check_thread()
+        return self._core.chores.later(seconds, callback)
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine beside the session; cancelled with it. Its exception is logged."""
-        self._core.check_thread()
-        return self._core.start(coroutine, self._owner)
+        try:
+            self._core.inputs.check_thread()
+        except RuntimeError:
+            coroutine.close()
+            raise
+        return self._core.chores.start(self._owner, coroutine)
 
     def discard_audio(self) -> int:
-        """Drop the audio queued for the client; returns how many bytes that was."""
-        self._core.check_thread()
-        return self._core.client.discard_audio()
+        """Drop the audio queued or held for the client; returns how many bytes that was."""
+        self._core.inputs.check_thread()
+        return self._core.discard_audio()
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Close both sides behind what is queued."""
-        self._core.check_thread()
-        self._core.submit(self._core.close, Close(code, reason), self._owner)
+        """Close both sides behind what is queued. Frames still held are dropped."""
+        self._core.inputs.check_thread()
+        close = Close(code, reason).legal()
+        self._core.submit(self._core.ending.close, close, self._owner)
 
     def fail(self, code: str, description: str, close_code: int = NORMAL) -> None:
         """Send ``Error{code, description}`` to the client, then close."""
-        self._core.check_thread()
-        self._core.submit(self._core.fail, code, description, close_code, self._owner)
+        self._core.inputs.check_thread()
+        close = Close(close_code).legal()
+        self._core.submit(self._core.ending.fail, code, description, close.code, self._owner)
 
     @property
     def _owner(self) -> str:
@@ -199,21 +135,31 @@ class _Handle:
 
 
 class Session(_Handle):
-    """One session as one plugin sees it: what it sends starts behind that plugin's place."""
+    """One session as one plugin sees it: what it sends starts behind that plugin's place.
+
+    What a hook sends comes behind the frame it looks at. To replace that frame, send another in
+    its direction and return True; the other takes its place in the order.
+    """
 
     __slots__ = ()
 
     def to_client(self, frame: Sendable) -> None:
         """Send a Voice Agent frame to the client, through the plugins behind this one."""
-        core = self._core
-        core.check_thread()
-        core.submit_from_plugin(core.to_client.send_after, self._place, core.inherit(frame))
+        self._core.inputs.check_thread()
+        self._core.to_client.send_from(self._place, as_frame(frame))
 
     def to_upstream(self, frame: Sendable) -> None:
         """Send a Voice Agent frame towards the backend, through the plugins behind this one."""
-        core = self._core
-        core.check_thread()
-        core.submit_from_plugin(core.to_upstream.send_after, self._place, as_frame(frame))
+        self._core.inputs.check_thread()
+        self._core.to_upstream.send_from(self._place, as_frame(frame))
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back as an input of its own, unless cancelled or the session has ended.
+
+        What the callback raises ends the session with ``Error`` code ``plugin_failed``.
+        """
+        self._core.inputs.check_thread()
+        return self._core.chores.later_for(self._owner, seconds, callback)
 
     def hold(self, frame: Frame, timeout: float, on_timeout: OnTimeout = "drop") -> Hold:
         """Keep the frame this hook was called with until ``release`` or the timeout (seconds).
@@ -222,18 +168,26 @@ class Session(_Handle):
         this plugin, inside the bounded queue. On timeout the frame is dropped (``drop``), goes on
         (``pass``), or the session ends with ``Error`` code ``plugin_timeout`` (``close``).
         ``UserStartedSpeaking`` does not wait: it goes ahead and discards the audio that does.
-        Raises RuntimeError outside a frame hook or for another frame.
+        The Error that ends a session cannot be held: it goes on, and what is held is dropped.
+        Raises RuntimeError outside a frame hook, for another frame or a second time.
         """
-        self._core.check_thread()
-        return self._core.hold(self._place, frame, timeout, on_timeout)
+        self._core.inputs.check_thread()
+        return self._lane().hold(self._place, frame, timeout, on_timeout)
 
-    def observe_as(self, frame: Frame) -> None:
+    def observe_as(self, frame: Sendable) -> None:
         """Show the ``trylast`` plugins this instead of the frame the hook was called with.
 
-        The wire is not changed. Raises RuntimeError outside a frame hook.
+        It stands for a frame that replaces that one, too. The wire is not changed. Raises
+        RuntimeError outside a frame hook.
         """
-        self._core.check_thread()
-        self._core.observe_as(frame)
+        self._core.inputs.check_thread()
+        self._lane().observed = as_frame(frame)
+
+    def _lane(self) -> Lane:
+        for lane in (self._core.to_upstream, self._core.to_client):
+            if lane.frame is not None:
+                return lane
+        raise RuntimeError("only inside voiceproxy_client_frame or voiceproxy_upstream_frame")
 
 
 class TranslatorSession(_Handle):
@@ -247,21 +201,23 @@ class TranslatorSession(_Handle):
         Emit what any dialect has; the host drops what the client's lacks. ``only`` keeps this
         frame from the other dialect though its type is known there.
         """
-        self._core.translated(as_frame(frame), only)
+        core = self._core
+        core.inputs.check_thread()
+        core.translated(as_frame(frame), only)
 
     def to_upstream(self, frame: Sendable) -> None:
         """Queue a native frame for the upstream."""
-        self._core.put_upstream(as_frame(frame))
+        core = self._core
+        core.inputs.check_thread()
+        core.put_upstream(as_frame(frame))
 
     def settings_refused(self, description: str, code: str = "INVALID_SETTINGS") -> None:
         """The upstream refused the Settings: the client gets the Error and may send others."""
-        self._core.submit(self._core.settings_refused, description, code)
+        self._core.inputs.check_thread()
+        if self._core.gate is not None:
+            self._core.submit(self._core.gate.settings_refused, description, code)
 
     def dial(self, upstream: Upstream | None = None) -> None:
-        """Dial again, the same upstream or another one, after the connection was lost."""
+        """Dial again, the same upstream or another one; inside ``upstream_closed`` only."""
+        self._core.inputs.check_thread()
         self._core.redial(upstream)
-
-
-def as_frame(frame: Sendable) -> Frame:
-    """The frame itself, or the JSON object as a text frame."""
-    return Text.of(frame) if isinstance(frame, dict) else frame

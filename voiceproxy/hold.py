@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from voiceproxy.frames import Binary, Frame, Text
+from voiceproxy.frames import Binary, Frame, Sendable, as_frame
 
 if TYPE_CHECKING:
     from voiceproxy.chores import Timer
@@ -29,15 +29,16 @@ class Hold:
         self.seen = seen
         """What the plugin was shown: the frame itself, unless ``observe_as`` named another."""
         self.observed = observed
-        self.timer: Timer | None = None
+        self.timer: Timer
+        """Runs out while it is held."""
 
-    def release(self, frame: Frame | dict[str, Any] | None) -> None:
+    def release(self, frame: Sendable | None) -> None:
         """Let this frame go on instead of the held one, None to drop it; once, then no effect.
 
         Does nothing when the hold has timed out, barge-in has discarded what it held, or the
         session has ended. Raises RuntimeError from another thread.
         """
-        self._lane.release(self, Text.of(frame) if isinstance(frame, dict) else frame)
+        self._lane.release(self, None if frame is None else as_frame(frame))
 
 
 class Line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
+from threading import get_ident
 from typing import Any
 
 MAX_GENERATED = 1000
@@ -43,7 +44,7 @@ class Inputs:
     what had been held back goes on before what has come since (``submit_next``).
     """
 
-    __slots__ = ("_early", "_guard", "_next", "_waiting", "derived", "origin", "running")
+    __slots__ = ("_early", "_guard", "_next", "_waiting", "derived", "origin", "running", "thread")
 
     def __init__(self, guard: Callable[[Step, tuple[Any, ...]], None]) -> None:
         self._guard = guard
@@ -51,10 +52,20 @@ class Inputs:
         self._early: list[tuple[Source, Step, tuple[Any, ...]]] | None = []
         self._next: list[Input] = []
         self._waiting: deque[Input] = deque()
+        self.thread = get_ident()
+        """The one thread inputs may come from."""
         self.running = False
         self.origin = Origin(Source.PROXY)
         self.derived = False
         """True while the input being handled goes back to something a plugin sent."""
+
+    def check_thread(self) -> None:
+        """Raise RuntimeError when called from another thread than the session's own."""
+        if get_ident() != self.thread:
+            raise RuntimeError(
+                "a session may be used from its own thread only; from another thread call "
+                "loop.call_soon_threadsafe(session.to_client, frame)"
+            )
 
     def open(self) -> list[tuple[Source, Step, tuple[Any, ...]]]:
         """From now on inputs are handled; returns those that came too early to be."""

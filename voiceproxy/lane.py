@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from voiceproxy.chains import Chain, Direction, Link
 from voiceproxy.errors import PluginFault
-from voiceproxy.frames import Frame, Text
+from voiceproxy.frames import NORMAL, Frame, Text
 from voiceproxy.hold import Hold, Line, OnTimeout
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Lane:
         self.frame: Frame | None = None
         """The frame a hook is looking at; None outside a hook of this direction."""
         self.observed: Frame | None = None
-        """What observers see instead of it."""
+        """What observers see instead of it, or of the frame that replaces it."""
         self._seen: Frame | None = None
         self._place = 0
         self._kept: Frame | None = None
@@ -142,31 +142,30 @@ class Lane:
             self._core.inputs.submit_replacement(self.send, sent, place + 1, observed)
         self._sent.clear()
 
-    def observe_as(self, frame: Frame) -> None:
-        """Show observers something else than the frame the hook looks at, or its replacement."""
-        self.observed = frame
-
     # Holding. A frame waits *before* the plugin that holds an earlier one, so that plugin sees
     # every frame once and in order.
 
     def hold(self, place: int, frame: Frame, timeout: float, on_timeout: OnTimeout) -> Hold:
         """Keep the frame the hook at that place was called with."""
-        if self.frame is None or self._seen is not frame or self._place != place or self._kept:
+        if on_timeout not in ("drop", "pass", "close"):
+            raise ValueError(f"on_timeout is 'drop', 'pass' or 'close', not {on_timeout!r}")
+        looked_at = self.frame is not None and self._seen is frame and self._place == place
+        if self.frame is None or not looked_at or self._kept is not None:
             raise RuntimeError("hold takes the frame the hook was called with, once")
         self._kept = self.frame
         hold = Hold(self, place, self.frame, frame, self.observed)
         if self._may_wait:
             self._lines.setdefault(place, Line()).holds.append(hold)
             self.held_bytes += len(self.frame.data)
-            hold.timer = self._core.ring_later(timeout, lambda: self._expire(hold, on_timeout))
+            hold.timer = self._core.chores.later(timeout, lambda: self._expire(hold, on_timeout))
         return hold
 
     def _waits(self, frame: Frame, first: int, last: int) -> bool:
         """True when the frame has to wait at one of these places; it has joined the line then."""
         for place in sorted(place for place in self._lines if first <= place <= last):
             if self._barge_in is not None and _is(frame, self._barge_in):
-                dropped = self._discard_audio_at(place)
-                self._core.log.debug("barge-in dropped %d held bytes", dropped)
+                self._drop_audio(self._lines[place])
+                self._core.submit(self._resume, place)
             else:
                 self._lines[place].waiting.append((frame, self.observed))
                 self.held_bytes += len(frame.data)
@@ -175,7 +174,7 @@ class Lane:
 
     def release(self, hold: Hold, frame: Frame | None) -> None:
         """The plugin has decided."""
-        self._core.check_thread()
+        self._core.inputs.check_thread()
         if self._is_held(hold):
             self._core.submit(self._go_on, hold, frame)
 
@@ -186,7 +185,8 @@ class Lane:
     def _expire(self, hold: Hold, on_timeout: OnTimeout) -> None:
         if on_timeout == "close":
             name = self._core.name_of(hold.place)
-            self._core.fail("plugin_timeout", f"The plugin {name!r} took too long.", 1000, name)
+            text = f"The plugin {name!r} took too long."
+            self._core.ending.fail("plugin_timeout", text, NORMAL, name)
         else:
             self._go_on(hold, hold.seen if on_timeout == "pass" else None)
 
@@ -207,8 +207,7 @@ class Lane:
     def _settle(self, hold: Hold) -> None:
         self._lines[hold.place].holds.remove(hold)
         self.held_bytes -= len(hold.frame.data)
-        if hold.timer is not None:
-            hold.timer.cancel()
+        hold.timer.cancel()
 
     def _resume(self, place: int) -> None:
         line = self._lines.get(place)
@@ -221,16 +220,19 @@ class Lane:
 
     def discard_audio(self) -> int:
         """Drop the audio that is held or waits; returns how many bytes that was."""
-        return sum(self._discard_audio_at(place) for place in tuple(self._lines))
+        before = self.held_bytes
+        places = tuple(self._lines)
+        for place in places:
+            self._drop_audio(self._lines[place])
+        dropped = before - self.held_bytes
+        for place in places:
+            self._core.submit(self._resume, place)
+        return dropped
 
-    def _discard_audio_at(self, place: int) -> int:
-        line, before = self._lines[place], self.held_bytes
+    def _drop_audio(self, line: Line) -> None:
         for hold in line.held_audio():
             self._settle(hold)  # a decision about it has no effect any more
         self.held_bytes -= line.drop_waiting_audio()
-        if not line.holds:
-            self._core.submit(self._resume, place)
-        return before - self.held_bytes
 
     def stop_holding(self) -> None:
         """Drop what is held; from now on nothing waits. For an Error the close comes behind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import types
 from collections.abc import Callable, Coroutine, Generator
@@ -51,6 +52,7 @@ class Leg:
         close_timeout: float,
         heartbeat: float,
         on_room: Callable[[], None],
+        release: Callable[[], None] = lambda: None,
     ) -> None:
         self.websocket = websocket
         self.outbox = outbox
@@ -63,6 +65,7 @@ class Leg:
         self._close_timeout = close_timeout
         self._half_beat = heartbeat / 2
         self._on_room = on_room
+        self._release = release
         self._loop = asyncio.get_running_loop()
         self._writer: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
@@ -189,6 +192,7 @@ class Leg:
                 self.abort()
         if self._beat is not None:
             self._beat.cancel()
+        self._release()
 
     @property
     def _unwritten(self) -> int:
@@ -211,5 +215,7 @@ def _resume(write: Coroutine[Any, Any, None], blocked_on: Any) -> Generator[Any,
 def _keep_little_unsent(transport: asyncio.Transport) -> None:
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     peer = transport.get_extra_info("socket")
-    if option is not None and peer is not None and peer.family in (socket.AF_INET, socket.AF_INET6):
+    if option is None or peer is None or peer.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with contextlib.suppress(OSError, ValueError):  # the peer may be gone already
         peer.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)

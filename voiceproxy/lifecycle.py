@@ -21,6 +21,7 @@ class Lifecycle:
     def __init__(self, core: SessionCore, timeout: float) -> None:
         self._core = core
         self._timeout = timeout
+        self._asked = {step.plugin for step in core.chains.connect}
         self._entered: set[str] = set()
         self._reached = -1
 
@@ -39,9 +40,14 @@ class Lifecycle:
         self._reached = len(self._core.chains.places)
 
     async def close(self, closing: Closing) -> None:
-        """``voiceproxy_close`` of every plugin whose connect was entered, in reverse order."""
+        """``voiceproxy_close`` of every plugin whose connect was entered, in reverse order.
+
+        A plugin without a connect hook counts as entered once that hook has got past its place.
+        """
+        self._core.stop()
         for step in reversed(self._core.chains.close):
-            if step.plugin in self._entered or step.place < self._reached:
+            passed = step.plugin not in self._asked and step.place < self._reached
+            if passed or step.plugin in self._entered:
                 try:
                     await self._call(step, close=closing)
                 except Exception as error:

@@ -15,11 +15,12 @@ from voiceproxy.dial import UpstreamWebSocket, client_session, dial
 from voiceproxy.errors import PluginFault, Refuse, UpstreamFault
 from voiceproxy.frames import GOING_AWAY, Close
 from voiceproxy.guard import Guard, answer_to, is_loopback, is_loopback_listener
-from voiceproxy.handle import Introduction, Session
+from voiceproxy.handle import Session
+from voiceproxy.introduction import Introduction
 from voiceproxy.lifecycle import Lifecycle
 from voiceproxy.relay import LoopRuntime, Relay, Timing
 from voiceproxy.session import Limits, SessionCore
-from voiceproxy.visit import Left, Undialled, Visit
+from voiceproxy.visit import STOPPING, Left, Undialled, Visit
 
 if TYPE_CHECKING:
     import aiohttp
@@ -56,7 +57,7 @@ class Reception:
             settings.client_buffer, settings.upstream_buffer, settings.settings_timeout
         )
         self._timing = Timing(settings.close_timeout, settings.heartbeat, settings.max_client_frame)
-        self._live: dict[asyncio.Task[web.StreamResponse], SessionCore] = {}
+        self._live: dict[asyncio.Task[web.StreamResponse], Visit] = {}
         self._client: aiohttp.ClientSession | None = None
 
     @property
@@ -72,9 +73,10 @@ class Reception:
         """Close every session with 1001, at the same time, and wait for their close hooks."""
         self.stopping = True
         tasks = list(self._live)
-        for core in list(self._live.values()):
-            core.reply_error(error_codes.SERVER_SHUTTING_DOWN, "The proxy is shutting down.")
-            core.shut_down(Close(GOING_AWAY, "the proxy is shutting down"))
+        for visit in list(self._live.values()):
+            visit.stopping = True
+            visit.core.reply_error(error_codes.SERVER_SHUTTING_DOWN, STOPPING)
+            visit.core.shut_down(Close(GOING_AWAY, "the proxy is shutting down"))
         if tasks:
             limit = 12 * self._settings.close_timeout + self._settings.hook_timeout
             _, late = await asyncio.wait(tasks, timeout=limit)
@@ -99,7 +101,7 @@ class Reception:
             return refusal
         name = f"voiceproxy session {core.introduction.id}"
         task = asyncio.get_running_loop().create_task(self._serve(visit, endpoint), name=name)
-        self._live[task] = core
+        self._live[task] = visit
         task.add_done_callback(self._live.pop)
         return await asyncio.shield(task)
 
@@ -132,7 +134,7 @@ class Reception:
         if not web.WebSocketResponse(protocols=_offered(request)).can_prepare(request):
             return visit.refuse(426, "This is a WebSocket endpoint.")
         if self.stopping:
-            return visit.refuse(503, "The proxy is shutting down.")
+            return visit.refuse(503, STOPPING)
         if self.live >= self._settings.max_sessions:
             log.warning("refused with 503: all %d sessions are in use", self.live)
             return visit.refuse(503, "All sessions are in use.")
@@ -167,7 +169,6 @@ class Reception:
             core.log.info("%s before the upgrade by %s: %d %s", outcome, by, status, reason)
             return visit.refuse(status or 499, reason, code)
         finally:
-            core.shut_down(Close())  # ends what hooks started, if the relay has not
             await visit.lifecycle.close(core.summary(early))
             await core.release(self._settings.close_timeout)
 
@@ -183,7 +184,7 @@ class Reception:
             return await self._accept(visit, upstream, dialled)
         except BaseException:
             if dialled is not None:
-                dialled.transport.abort()
+                dialled.abort()
             raise
 
     def _upstream(self, visit: Visit, endpoint: Endpoint) -> Upstream:

@@ -74,8 +74,6 @@ class Relay:
         self._upstream_task: asyncio.Task[None] | None = None
         self._dialled: UpstreamWebSocket | None = None
         self._dialling = False
-        self._changed = asyncio.Event()
-        """Set after every output while the session is without an upstream."""
 
     async def run(
         self,
@@ -92,11 +90,9 @@ class Relay:
         self._readers.append(reader)
         core.on_output = self._flush
         try:
-            if not core.closing:  # the proxy may have been stopped during the upgrade
-                core.open(upstream)
+            core.open(upstream)
             if upstream.url is not None and not core.closing:
                 self._upstream_task = self._task("upstream", self._serve_upstreams(upstream))
-            self._flush()
             await self._read_client(self._client, reader)
         except Exception:
             core.log.exception("relaying failed; the session ends")
@@ -134,24 +130,15 @@ class Relay:
     async def _serve_upstreams(self, upstream: Upstream) -> None:
         following: Upstream | None = upstream
         try:
-            while following is not None:
+            while following is not None and not self._core.closing:
                 upstream = following
                 await self._serve_upstream(upstream)
-                following = await self._next_upstream(upstream)
+                following = self._core.take_redial(upstream)
         except UpstreamFault as fault:
             self._core.upstream_failed(fault)
         except Exception:
             self._core.log.exception("serving the upstream failed; the session ends")
             self._break()
-
-    async def _next_upstream(self, last: Upstream) -> Upstream | None:
-        while not self._core.closing:
-            following = self._core.take_redial(last)
-            if following is not None:
-                return following
-            self._changed.clear()
-            await self._changed.wait()
-        return None
 
     async def _serve_upstream(self, upstream: Upstream) -> None:
         core = self._core
@@ -184,7 +171,9 @@ class Relay:
 
     def _open_upstream(self, websocket: UpstreamWebSocket) -> tuple[Leg, Reader]:
         core = self._core
-        leg = self._leg("upstream", websocket, websocket.transport, core.upstream)
+        leg = self._leg(
+            "upstream", websocket, websocket.transport, core.upstream, release=websocket.abort
+        )
         reader = Reader(leg, lambda: core.closing or core.upstream_may_send)
         self._upstream = leg
         self._readers.append(reader)
@@ -207,8 +196,6 @@ class Relay:
             self._client.flush()
         if self._upstream is not None:
             self._upstream.flush()
-        else:
-            self._changed.set()
         self._check_room()
         if self._core.closing and self._finisher is None:
             self._finisher = self._task("finisher", self._finish())
@@ -234,9 +221,11 @@ class Relay:
         if self._upstream_task is not None:
             await asyncio.wait([self._upstream_task])
         if self._dialled is not None:  # the session ended before its turn came
-            self._dialled.transport.abort()
+            self._dialled.abort()
 
-    def _leg(self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox) -> Leg:
+    def _leg(
+        self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox, **more: Any
+    ) -> Leg:
         return Leg(
             f"{name} {self._core.introduction.id}",
             websocket,
@@ -245,6 +234,7 @@ class Relay:
             close_timeout=self._timing.close_timeout,
             heartbeat=self._timing.heartbeat,
             on_room=self._check_room,
+            **more,
         )
 
     def _task(self, role: str, coroutine: Any) -> asyncio.Task[None]:

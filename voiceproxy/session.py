@@ -1,41 +1,37 @@
 """One client and its upstream: frames in, frames out, in order. No I/O and no event loop.
 
-Frames, timers and what plugins send are inputs, handled one at a time to completion. An input may
-generate others (a plugin's send, a translator's message); they wait in a queue and run before the
-next input from outside. What comes out lies in two outboxes, which the relay empties.
+Frames, timers and what plugins send are inputs, handled one at a time to completion (``inputs``).
+An input may generate others (a plugin's send, a translator's message); they run before the next
+input from outside. What comes out lies in two outboxes, which the relay empties.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import threading
-from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from voiceproxy.agent import ONLY
 from voiceproxy.chores import Chores
-from voiceproxy.closing import Closing, Traffic
+from voiceproxy.ending import Ending
 from voiceproxy.errors import ClientFault, PluginFault, SessionError, UpstreamFault
-from voiceproxy.frames import ABNORMAL, INTERNAL_ERROR, NORMAL, Close, Frame, Text
+from voiceproxy.frames import INTERNAL_ERROR, Close, Frame, Text
 from voiceproxy.gate import Gate
-from voiceproxy.handle import Introduction, Session, SessionLog, State, TranslatorSession, as_frame
-from voiceproxy.lane import Hold, Lane, OnTimeout
+from voiceproxy.handle import Session, TranslatorSession
+from voiceproxy.inputs import MAX_GENERATED, Inputs, Origin, Source, Step
+from voiceproxy.introduction import Introduction, SessionLog
+from voiceproxy.lane import Lane
 from voiceproxy.outbox import Outbox
+from voiceproxy.state import State
 
 if TYPE_CHECKING:
     from voiceproxy.backend import Translator, Upstream
     from voiceproxy.chains import Chains
-    from voiceproxy.chores import Runtime, Timer
-    from voiceproxy.handle import Sendable
-
-T = TypeVar("T")
-
-MAX_GENERATED = 1000
-"""How many inputs plugins may generate from one external input, beyond what the translator made."""
+    from voiceproxy.chores import Runtime
+    from voiceproxy.closing import BeforeUpgrade, Closing
+    from voiceproxy.ending import ErrorFrame
 
 logger = logging.getLogger("voiceproxy.session")
 
@@ -49,14 +45,6 @@ class Limits:
     settings_timeout: float = 15.0
 
 
-class Source(Enum):
-    """Where the input being handled came from: it decides whose reading can stop."""
-
-    CLIENT = "client"
-    UPSTREAM = "upstream"
-    PROXY = "proxy"
-
-
 class SessionCore:
     """The synchronous heart of one session; every decision about order is made here."""
 
@@ -68,7 +56,7 @@ class SessionCore:
         limits: Limits | None = None,
         *,
         on_output: Callable[[], None] = lambda: None,
-        error_frame: Callable[[str, str], Text | None] = lambda description, code: None,
+        error_frame: ErrorFrame = lambda description, code: None,
     ) -> None:
         self.introduction = introduction
         self.runtime = runtime
@@ -79,85 +67,92 @@ class SessionCore:
         self.client = Outbox(self.limits.client_buffer)
         self.upstream = Outbox(self.limits.upstream_buffer)
         self.chains = chains
-        self.to_upstream = Lane(self, chains.client, self._deliver_upstream)
-        self.to_client = Lane(self, chains.upstream, self._deliver_client)
+        barge_in = "UserStartedSpeaking" if introduction.protocol == "agent" else None
+        self.to_upstream = Lane(self, chains.client, Source.CLIENT, self._deliver_upstream)
+        self.to_client = Lane(
+            self, chains.upstream, Source.UPSTREAM, self._deliver_client, barge_in=barge_in
+        )
         self.translator: Translator | None = None
         self.gate: Gate | None = None
-        self._redial: tuple[Upstream | None] | None = None
+        self.inputs = Inputs(self._guard)
         self.closing = False
         """True once the session ends: inputs have no effect any more."""
-        self._error_frame = error_frame
-        self._chores = Chores(runtime, self.log, self._ring)
-        self._settings_timer: Timer | None = None
-        self._inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._running = False
-        self._source = Source.PROXY
-        self._generated = 0
+        self._client_origin = Origin(Source.CLIENT)
+        self._upstream_origin = Origin(Source.UPSTREAM)
+        self._own_origin = Origin(Source.PROXY)
+        self._redial: tuple[Upstream | None] | None = None
+        self.chores = Chores(runtime, self.log, partial(self._input, self._own_origin))
+        self.ending = Ending(self, error_frame)
         self._handles: dict[int, Session] = {}
-        self._thread = threading.get_ident()
-        self._began = runtime.now()
-        self._from_client = Traffic()
-        self._from_upstream = Traffic()
-        self._ended: tuple[str, Close] = ("proxy", Close())
-        self._error: str | None = None
-        self._upstream_close: Close | None = None
 
     # What the relay calls.
 
     def open(self, upstream: Upstream) -> None:
-        """The client's upgrade has been answered."""
+        """The client's upgrade has been answered. What plugins sent before comes after Welcome."""
+        early = self.inputs.open()
+        self._input(self._own_origin, self._open, upstream)
+        for source, step, arguments in early:
+            self._input(Origin(source), step, *arguments)
+
+    def _open(self, upstream: Upstream) -> None:
         if upstream.translator is not None:
             session = TranslatorSession(self, len(self.chains.places))
             self.translator = upstream.translator(session)
             self.gate = Gate(self, self.translator)
-            self.await_settings()
-            self._input(Source.PROXY, self.translator.opened)
+            self.gate.await_settings()
+            self.translator.opened()
 
     def client_frame(self, frame: Frame) -> None:
         """A frame from the client."""
-        self._from_client.count(len(frame.data))
-        self._input(Source.CLIENT, self.to_upstream.send, frame)
+        self.ending.record.from_client.count(len(frame.data))
+        self._input(self._client_origin, self.to_upstream.send, frame)
 
     def client_closed(self, close: Close) -> None:
         """The client closed, or is gone (1006)."""
         self.client.clear()
-        self._input(Source.PROXY, self.close, close, "client")
+        self._input(self._own_origin, self.ending.close, close, "client")
 
     def upstream_opened(self, headers: Mapping[str, str]) -> None:
         """The upstream's upgrade has been answered."""
-        self._upstream_close = None
+        if self.closing:
+            return
+        self.ending.record.upstream = None
         if self.translator is not None:
-            self._input(Source.PROXY, self.translator.upstream_opened, headers)
+            self._input(self._own_origin, self.translator.upstream_opened, headers)
 
     def upstream_frame(self, frame: Frame) -> None:
         """A frame from the upstream."""
-        self._from_upstream.count(len(frame.data))
+        self.ending.record.from_upstream.count(len(frame.data))
         receive = self.to_client.send if self.translator is None else self.translator.upstream_frame
-        self._input(Source.UPSTREAM, receive, frame)
+        self._input(self._upstream_origin, receive, frame)
 
     def upstream_closed(self, close: Close) -> None:
-        """The upstream closed, or is gone (1006)."""
-        self._upstream_close = close
+        """The upstream closed, or is gone (1006). Unless the translator dials again, we close."""
+        if self.closing:
+            return
+        self.ending.record.upstream = close
         self.upstream.clear()
-        if self.translator is None:
-            self._input(Source.PROXY, self.close, close, "upstream")
-        else:
-            self._input(Source.PROXY, self.translator.upstream_closed, close)
+        self._input(self._own_origin, self._upstream_closed, close)
+
+    def _upstream_closed(self, close: Close) -> None:
+        if self.translator is not None:
+            self.translator.upstream_closed(close)
+        if self._redial is None:
+            self.submit(self.ending.close, close, "upstream")
 
     def upstream_failed(self, fault: UpstreamFault) -> None:
         """The upstream cannot be reached, or refused the connection."""
         self.upstream.clear()
-        self._input(
-            Source.PROXY, self.fail, fault.code, fault.description, fault.close_code, "upstream"
-        )
+        self.end(fault)
 
-    def end(self, fault: SessionError, by: str = "proxy") -> None:
+    def end(self, fault: SessionError, by: str | None = None) -> None:
         """The proxy ends this session: an Error, then the close."""
-        self._input(Source.PROXY, self.fail, fault.code, fault.description, fault.close_code, by)
+        arguments = fault.code, fault.description, fault.close_code, by or fault.by
+        self._input(self._own_origin, self.ending.fail, *arguments)
 
     def shut_down(self, close: Close) -> None:
         """The proxy ends this session without an Error."""
-        self._input(Source.PROXY, self.close, close, "proxy")
+        self._input(self._own_origin, self.ending.close, close, "proxy")
 
     @property
     def client_may_send(self) -> bool:
@@ -172,55 +167,47 @@ class SessionCore:
         """False while the client does not take what the upstream sends."""
         return self.client.bytes + self.to_client.held_bytes < self.client.limit
 
-    # Run to completion.
+    def take_redial(self, last: Upstream) -> Upstream | None:
+        """What the relay is to dial next, if the translator asked for it."""
+        asked, self._redial = self._redial, None
+        return None if asked is None or self.closing else asked[0] or last
 
-    def _input(self, source: Source, step: Callable[..., None], *arguments: Any) -> None:
+    # Inputs.
+
+    def _input(self, origin: Origin, step: Step, *arguments: Any) -> None:
         """Handle one input from outside, then everything it generates."""
-        if self.closing:
-            return
-        if self._running:
-            self._inputs.append((step, arguments))
-            return
-        self._running, self._source = True, source
-        try:
-            self._guard(step, arguments)
-            while self._inputs:
-                self._guard(*self._inputs.popleft())
-            if self.client.overflowing or self.upstream.overflowing:
-                self._guard(self._overflow, ())
-        finally:
-            self._running, self._source, self._generated = False, Source.PROXY, 0
-        self.on_output()
+        if not self.closing and self.inputs.handle(origin, step, arguments):
+            self.on_output()
 
-    def _guard(self, step: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    def _guard(self, step: Step, arguments: tuple[Any, ...]) -> None:
         try:
             step(*arguments)
-        except PluginFault as fault:
-            self.log.error("%s", fault.description, exc_info=fault.__cause__)
-            self._abandon(fault, fault.plugin)
         except SessionError as fault:
-            self._abandon(fault, "proxy")
-        except Exception:
-            self.log.exception("internal error; the session ends")
+            self.ending.abandon(fault)
+        except Exception as error:  # noqa: BLE001 - it is the client's last message, and logged
             unknown = SessionError("internal_error", "The proxy failed.", INTERNAL_ERROR)
-            self._abandon(unknown, "proxy")
+            unknown.__cause__ = error
+            self.ending.abandon(unknown)
 
-    def submit(self, step: Callable[..., None], *arguments: Any) -> None:
+    def submit(self, step: Step, *arguments: Any) -> None:
         """Queue an input made inside; from outside (a task, a test) handle it now."""
-        self._input(Source.PROXY, step, *arguments)
+        if not self.inputs.running:
+            self._input(self._own_origin, step, *arguments)
+        elif not self.closing:
+            self.inputs.submit(step, *arguments)
 
-    def submit_from_plugin(self, step: Callable[..., None], place: int, frame: Frame) -> None:
-        """The same, counted: plugins that answer each other for ever are stopped."""
-        if self._running:
-            self._generated += 1
-            if self._generated > MAX_GENERATED:
-                raise PluginFault(self.name_of(place), "a send (over 1,000 from one input)")
-        self.submit(step, place, frame)
+    def submit_generated(self, step: Step, *arguments: Any) -> None:
+        """The same, for what a plugin sends."""
+        if not self.inputs.running:
+            self._input(self._own_origin, step, *arguments)
+        else:
+            self.inputs.submit_generated(step, *arguments)
 
-    def _overflow(self) -> None:
-        if self.client.overflowing:
-            raise ClientFault("client_overflow", "The client does not read; its queue is full.")
-        raise UpstreamFault("upstream_overflow", "The upstream does not read; its queue is full.")
+    def count_generated(self, place: int) -> None:
+        """Stop plugins that answer each other for ever. Raises PluginFault."""
+        if not self.inputs.count_generated():
+            where = f"a send (over {MAX_GENERATED:,} from one input)"
+            raise PluginFault(self.name_of(place), where)
 
     # Where frames arrive.
 
@@ -230,55 +217,56 @@ class SessionCore:
         else:
             self.put_upstream(frame)
 
+    def put_upstream(self, frame: Frame) -> None:
+        """Queue a native frame for the upstream."""
+        if self.inputs.running:
+            self._put(self.upstream, frame, self.inputs.origin.source is Source.CLIENT)
+        else:
+            self.submit(self.put_upstream, frame)
+
     def _deliver_client(self, frame: Frame) -> None:
         if self.gate is not None and isinstance(frame, Text):
             only = frame.only or ONLY.get(frame.type)
             if only is not None and only != self.introduction.dialect:
                 return
-        self.client.put(frame, paced=self._source is Source.UPSTREAM)
+        self._put(self.client, frame, self.inputs.origin.source is Source.UPSTREAM)
 
-    def put_upstream(self, frame: Frame) -> None:
-        """Queue a native frame for the upstream."""
-        self.upstream.put(frame, paced=self._source is Source.CLIENT)
+    def _put(self, outbox: Outbox, frame: Frame, paced: bool) -> None:
+        outbox.put(frame, paced=paced)
+        if not paced and outbox.overflowing:
+            self.submit(self._check_overflow)
+
+    def _check_overflow(self) -> None:
+        if self.ending.record.error is not None:
+            return  # the Error that ends the session may have been too much itself
+        if self.client.overflowing:
+            raise ClientFault("client_overflow", "The client does not read; its queue is full.")
+        if self.upstream.overflowing:
+            text = "The upstream does not read; its queue is full."
+            raise UpstreamFault("upstream_overflow", text)
 
     def translated(self, frame: Frame, only: str | None) -> None:
         """A Voice Agent frame from the translator: through the plugins, to the client."""
         if self.closing:
             return
-        if isinstance(frame, Text):
-            frame.only = only
-        elif self._running and not self._inputs and self.to_client.is_clear_for(frame):
-            self._deliver_client(frame)  # the audio path: no plugin to run, nothing to overtake
+        if only is not None and isinstance(frame, Text):
+            frame = frame.for_dialect(only)
+        inputs = self.inputs
+        if not inputs.running:
+            self._input(self._own_origin, self.translated, frame, None)
             return
-        self._generated -= 1  # a plugin may replace each frame the translator makes
-        self.submit(self.to_client.send, frame)
+        if inputs.idle and self.to_client.is_clear_for(frame):
+            self._deliver_client(frame)  # no plugin to run, nothing to overtake
+        else:
+            inputs.submit_made(self.to_client.send, frame)
         if self.gate is not None and isinstance(frame, Text) and frame.type == "SettingsApplied":
-            self.submit(self.gate.settings_applied)
-
-    def await_settings(self) -> None:
-        """From now on the client has the time of the setting to send its Settings."""
-        if self._settings_timer is not None:
-            self._settings_timer.cancel()
-        if self.gate is not None:
-            timeout = self.limits.settings_timeout
-            self._settings_timer = self.later(timeout, self.gate.expire, "proxy")
-
-    def settings_refused(self, description: str, code: str) -> None:
-        """The upstream refused the Settings; the gate takes others."""
-        if self.gate is not None:
-            self.gate.settings_refused(description, code)
-
-    def reply(self, message: dict[str, Any]) -> None:
-        """A host-made message for the client."""
-        self.submit(self.to_client.send, Text.of(message))
+            inputs.submit_made(self.gate.settings_applied)
 
     def reply_error(self, code: str, description: str) -> None:
         """A host-made error the session survives."""
-        frame = self._error_frame(description, code)
-        if frame is not None:
-            self.submit(self.to_client.send, frame)
+        self.ending.reply_error(code, description)
 
-    # Handles.
+    # What handles call.
 
     def handle(self, place: int) -> Session:
         """The session as the plugin at that place sees it."""
@@ -292,144 +280,32 @@ class SessionCore:
         places = self.chains.places
         return places[place] if place < len(places) else self.introduction.endpoint
 
-    def check_thread(self) -> None:
-        """Raise RuntimeError when called from another thread than the session's own."""
-        if threading.get_ident() != self._thread:
-            raise RuntimeError(
-                "a session may be used from its own thread only; from another thread call "
-                "loop.call_soon_threadsafe(session.to_client, frame)"
-            )
-
-    def inherit(self, frame: Sendable) -> Frame:
-        """A frame for the client; one that replaces another goes to the same dialects."""
-        sent = as_frame(frame)
-        current = self.to_client.current
-        if current is not None and isinstance(sent, Text) and sent.only is None:
-            replaced = current[0]
-            if isinstance(replaced, Text) and replaced.only and replaced.type == sent.type:
-                sent.only = replaced.only
-        return sent
-
-    def observe_as(self, frame: Frame) -> None:
-        """See ``Session.observe_as``."""
-        self._lane_in_hook().observed = frame
-
-    def hold(self, place: int, frame: Frame, timeout: float, on_timeout: OnTimeout) -> Hold:
-        """See ``Session.hold``."""
-        lane = self._lane_in_hook()
-        if lane.current is None or lane.current[0] is not frame or lane.current[1] != place:
-            raise RuntimeError("hold takes the frame the hook was called with")
-        return lane.hold(place, frame, timeout, on_timeout)
-
-    def _lane_in_hook(self) -> Lane:
-        for lane in (self.to_upstream, self.to_client):
-            if lane.current is not None:
-                return lane
-        raise RuntimeError("only inside voiceproxy_client_frame or voiceproxy_upstream_frame")
+    def discard_audio(self) -> int:
+        """See ``Session.discard_audio``."""
+        dropped = self.client.discard_audio() + self.to_client.discard_audio()
+        if not self.inputs.running:
+            self.on_output()  # there is room again
+        return dropped
 
     def redial(self, upstream: Upstream | None) -> None:
         """See ``TranslatorSession.dial``."""
         self._redial = (upstream,)
 
-    def take_redial(self, last: Upstream) -> Upstream | None:
-        """What the relay is to dial next, if the translator asked for it."""
-        asked, self._redial = self._redial, None
-        return None if asked is None or self.closing else asked[0] or last
-
-    # Timers and tasks.
-
-    def later(self, seconds: float, callback: Callable[[], None], owner: str) -> Timer:
-        """Call back as an input of its own."""
-        return self._chores.later(seconds, callback, owner)
-
-    def _ring(self, callback: Callable[[], None], owner: str) -> None:
-        self._input(Source.PROXY, self._call_back, callback, owner)
-
-    def _call_back(self, callback: Callable[[], None], owner: str) -> None:
-        try:
-            callback()
-        except SessionError:
-            raise
-        except Exception as error:
-            if owner in self.chains.places:
-                raise PluginFault(owner, "a timer") from error
-            raise
-
-    def start(self, coroutine: Coroutine[Any, Any, T], owner: str) -> asyncio.Task[T]:
-        """Run a coroutine beside the session."""
-        name = f"voiceproxy {owner} {self.introduction.id}"
-        return self._chores.start(coroutine, name, owner)
-
     # The end.
 
-    def fail(self, code: str, description: str, close_code: int, by: str) -> None:
-        """An error ends the session: the client is told, through the plugins, then closed."""
-        if self.closing or self._error is not None:
-            return
-        self.log.error("%s: %s (by %s)", code, description, by)
-        self._error = code
-        frame = self._error_frame(description, code)
-        if frame is not None:
-            self.to_client.send_around_holds(frame)
-        self.submit(self.close, Close(close_code, code if frame else description), by)
-
-    def _abandon(self, fault: SessionError, by: str) -> None:
-        """Something broke: drop what is queued, tell the client without asking any plugin."""
-        if self.closing:
-            return
-        self.log.error("%s (by %s)", fault, by)
-        self._error = fault.code
-        self.client.clear()
-        self.upstream.clear()
-        frame = self._error_frame(fault.description, fault.code)
-        if frame is not None:
-            self.client.put(frame)
-        self._end(Close(fault.close_code, fault.code), by)
-
-    def close(self, close: Close, by: str) -> None:
-        """Close both sides behind what is queued."""
-        if self.closing:
-            return
-        if self.translator is not None:
-            try:
-                self.translator.closed()
-            except Exception:
-                self.log.exception("the translator failed at the end of the session")
-        self._end(close, by)
-
-    def _end(self, close: Close, by: str) -> None:
+    def stop(self) -> None:
+        """Nothing runs from now on but the close hooks; also for what was never opened."""
         self.closing = True
-        self._ended = (by, close)
-        self._inputs.clear()
-        self.to_client.drop_holds()
-        self.to_upstream.drop_holds()
-        self.client.put_close(close)
-        self.upstream.put_close(Close(NORMAL) if close.code == ABNORMAL else close)
-        self._chores.end()
+        self.inputs.clear()
+        self.chores.end()
 
     async def release(self, limit: float) -> None:
         """Wait for the session's tasks (seconds), free what plugins kept. After the close hooks."""
-        await self._chores.ended(limit)
+        self.stop()
+        await self.chores.ended(limit)
         self.state.clear()
         self._handles.clear()
 
-    def summary(self, before_upgrade: tuple[str, str, int, str] | None = None) -> Closing:
+    def summary(self, before_upgrade: BeforeUpgrade | None = None) -> Closing:
         """How it ended. Before the upgrade: (outcome, by, HTTP status, reason)."""
-        by, close = self._ended
-        outcome = "failed" if self._error else "closed"
-        if before_upgrade is not None:
-            outcome, by, status, reason = before_upgrade
-            close = Close(status, reason)
-        return Closing(
-            outcome=outcome,
-            by=by,
-            code=close.code,
-            reason=close.reason,
-            error=self._error,
-            upstream=self._upstream_close,
-            duration=self.runtime.now() - self._began,
-            from_client=self._from_client,
-            to_client=self.client.total,
-            from_upstream=self._from_upstream,
-            to_upstream=self.upstream.total,
-        )
+        return self.ending.summary(before_upgrade)

@@ -1,7 +1,8 @@
 """The kit plugin authors test with; voiceproxy's own tests use nothing else.
 
 Three levels: ``drive`` runs a real session with a fake clock and no socket; ``serve`` runs a real
-proxy on a loopback socket; ``FakeUpstream`` is a scripted WebSocket server to put behind it.
+proxy on a loopback socket; ``FakeBackend`` and ``FakeUpstream`` stand behind it, ``connected`` is a
+client before it.
 """
 
 from __future__ import annotations
@@ -9,24 +10,37 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import aiohttp
-from aiohttp import web
+from multidict import MultiDict
 
-from voiceproxy.app import create_app
 from voiceproxy.backend import Dialect, SpokenProtocol, Translator, Upstream, agent_error
 from voiceproxy.chains import compile_chains
 from voiceproxy.errors import UpstreamFault
 from voiceproxy.frames import NORMAL, Binary, Close, Frame, Text
 from voiceproxy.handle import Introduction, TranslatorSession
+from voiceproxy.loopback import FakeBackend, FakeUpstream, connected, listening, serve
 from voiceproxy.plugins import Plugins
 from voiceproxy.session import Limits, SessionCore
 
 if TYPE_CHECKING:
     from voiceproxy.outbox import Outbox
+
+__all__ = [
+    # No socket, a fake clock
+    "drive",
+    "Driver",
+    "FakeClock",
+    "FakeTimer",
+    "Given",
+    # Real sockets
+    "serve",
+    "FakeBackend",
+    "FakeUpstream",
+    "connected",
+    "listening",
+]
 
 T = TypeVar("T")
 
@@ -72,7 +86,8 @@ class FakeClock:
         """Move on, ringing every timer that falls due, in order."""
         until = self.time + seconds
         while self._due and self._due[0][0] <= until:
-            self.time, _, timer = heapq.heappop(self._due)
+            due, _, timer = heapq.heappop(self._due)
+            self.time = max(self.time, due)
             if not timer.cancelled:
                 timer.callback()
         self.time = until
@@ -143,8 +158,12 @@ def drive(
     limits: Limits | None = None,
     upstream_opens: bool = True,
     query: Mapping[str, str] | None = None,
+    error: Callable[[str, str], Text | None] = agent_error,
 ) -> Driver:
-    """Open a session on a fake clock: ``s = drive(plugins=[my_plugin])``, ``s.client({...})``."""
+    """Open a session on a fake clock: ``s = drive(plugins=[my_plugin])``, ``s.client({...})``.
+
+    ``error`` is the endpoint's: (description, code) -> the error frame of its protocol.
+    """
     clock = FakeClock()
     loaded = Plugins(plugins)
     loaded.freeze()
@@ -155,8 +174,9 @@ def drive(
         path="/",
         protocol=protocol,
         dialect=dialect,
+        query=MultiDict(query or {}),
     )
-    core = SessionCore(introduction, compile_chains(loaded), clock, limits, error_frame=agent_error)
+    core = SessionCore(introduction, compile_chains(loaded), clock, limits, error_frame=error)
     core.open(Upstream(url=None, translator=translator))
     driver = Driver(core, clock)
     if upstream_opens:
@@ -175,74 +195,3 @@ def _drain(outbox: Outbox) -> list[Any]:
     while (frame := outbox.take()) is not None:
         drained.append(frame.message() if isinstance(frame, Text) else frame.data)
     return drained
-
-
-@asynccontextmanager
-async def serve(
-    *plugins: object, settings: Mapping[str, object] | None = None, **options: Any
-) -> AsyncIterator[str]:
-    """Run a real proxy on a free loopback port; yields ``http://127.0.0.1:PORT``."""
-    app = create_app(plugins, settings=settings, environ={}, **options)
-    async with _listening(app) as url:
-        yield url
-
-
-class FakeUpstream:
-    """A WebSocket server that runs your coroutine for each connection.
-
-    ``async with FakeUpstream(script) as upstream``: ``upstream.url`` is ``ws://127.0.0.1:PORT/``
-    and ``upstream.requests`` holds every upgrade request it got. ``script(socket, request)``
-    speaks; when it returns the socket is closed with 1000.
-    """
-
-    def __init__(
-        self, script: Callable[[web.WebSocketResponse, web.Request], Awaitable[None]]
-    ) -> None:
-        self._script = script
-        self.requests: list[web.Request] = []
-        self.live = 0
-        """Connections that are open now."""
-        self.url = ""
-
-    async def __aenter__(self) -> FakeUpstream:
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._connect)
-        self._context = _listening(app)
-        self.url = "ws" + (await self._context.__aenter__()).removeprefix("http") + "/"
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._context.__aexit__(None, None, None)
-
-    async def _connect(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(compress=False, max_msg_size=0)
-        self.requests.append(request)
-        await socket.prepare(request)
-        self.live += 1
-        try:
-            await self._script(socket, request)
-        finally:
-            self.live -= 1
-        return socket
-
-
-@asynccontextmanager
-async def _listening(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{site.port}"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def connected(url: str, **options: Any) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    """A client's WebSocket; ``url`` is ``http://`` or ``ws://``."""
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(url, max_msg_size=0, **options) as socket,
-    ):
-        yield socket

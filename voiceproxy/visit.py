@@ -23,6 +23,8 @@ WATCH_INTERVAL = 0.1
 RETRY_AFTER = "5"
 """Seconds after which to come back after a 503."""
 
+STOPPING = "The proxy is shutting down."
+
 ERR_CODES = {
     400: "BAD_REQUEST",
     401: "INVALID_AUTH",
@@ -59,17 +61,19 @@ class Visit:
     request: web.Request
     core: SessionCore
     lifecycle: Lifecycle
+    stopping: bool = False
+    """The proxy is: no session is begun any more."""
 
     def check(self) -> None:
-        """Raise Left when the client is gone, Refuse (503) when its session was ended already."""
+        """Raise Left when the client is gone, Refuse (503) when the proxy is stopping."""
         transport = self.request.transport
         if transport is None or transport.is_closing():
             raise Left
-        if self.core.closing:
-            raise Refuse(503, f"The session was ended: {self.core.summary().reason}.")
+        if self.stopping:
+            raise Refuse(503, STOPPING)
 
     async def wait_for(self, coroutine: Coroutine[Any, Any, T], name: str) -> T:
-        """Run it for as long as the client waits and nobody ends its session (``check``)."""
+        """Run it for as long as the client waits and the proxy is not stopping (``check``)."""
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         try:
             while not task.done():

@@ -38,6 +38,21 @@ RENAMED = {"session_expired": "session_max_duration", "max_duration": "session_m
 
 IDLE_TIMEOUT = "idle_timeout"
 
+CODES = {
+    "invalid_api_key": "The upstream refuses the key. Close 1000; so for every fatal code.",
+    "session_max_duration": "The upstream's session has reached its longest duration; it closes.",
+    "upstream_closed": "The upstream closed with an error code, or the connection was lost.",
+    "upstream_closed_before_session_ready": "It did so before the Settings were applied.",
+    "upstream_timeout": "The upstream did not answer session.update in time. Close 1011.",
+    "unmapped_upstream_event": "The upstream sent what is no JSON object. Told once a session.",
+    "UNKNOWN_FUNCTION_CALL": "A FunctionCallResponse whose id no call waits for. Not sent up.",
+    "MODEL_NOT_APPLIED": "Warning: the Settings name a realtime model other than the connection's.",
+    "VOICE_NOT_AVAILABLE": "Warning: the Settings name another vendor's voice; the default speaks.",
+    "AUDIO_RATE_MISMATCH": "Warning: audio comes at another rate than audio.input declares.",
+    "unknown": "An error without a code. Every other code is the upstream's own, unchanged.",
+}
+"""The codes of Error and Warning messages this backend makes, and what each means."""
+
 _KEYS = re.compile(r"\b(?:sk|ek|rk|pk)[-_][\w*.-]{4,}")
 
 

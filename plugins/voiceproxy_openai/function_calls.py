@@ -105,10 +105,10 @@ class FunctionCalls:
 
         The event also ends a call that was cut off; then ``item_done`` decides.
         """
-        response = self._responses.of(event)
         name = text_at(event, "name") or self._name_of(event, "item_id")
         arguments = text_at(event, "arguments")
-        if response is not None and name and _is_object(arguments):
+        response = self._responses.of(event) if name and _is_object(arguments) else None
+        if response is not None:
             self._ask(response, self._id_of(event, "item_id"), name, arguments)
 
     def item_done(self, response: Response, item: Event) -> None:
@@ -238,8 +238,7 @@ class FunctionCalls:
                 "answer to its function call; the response is cancelled",
                 self._timeout,
             )
-            self._upstream.cancel_response(batch.response.id)
-            self._responses.end(batch.response)
+            self._responses.give_up(batch.response)
         else:
             self._session.log.warning("a function call was not answered in %g s", self._timeout)
             self._settle(batch)

@@ -23,6 +23,3 @@ class Recent:
 
     def __contains__(self, name: object) -> bool:
         return name in self._ids
-
-    def __len__(self) -> int:
-        return len(self._ids)

@@ -26,6 +26,10 @@ class Messages:
         """``SettingsApplied``, without any other field (SES-3)."""
         self._send({"type": "SettingsApplied"})
 
+    def acknowledge(self, kind: str) -> None:
+        """``PromptUpdated`` and its like, without any other field."""
+        self._send({"type": kind})
+
     def say(self, role: str, content: str, *, spoken: bool = False) -> None:
         """``ConversationText`` and the ``History`` that mirrors it.
 

@@ -58,10 +58,10 @@ class Output:
 
     def audio_delta(self, event: Event) -> None:
         """``response.output_audio.delta``: the agent's voice, about ten of these a second."""
-        response = self._responses.of(event)
+        audio = decode_delta(event.get("delta"))
+        response = self._responses.of(event) if audio else None
         if response is None or response.state is not ResponseState.RUNNING:
             return  # stragglers of a response the user spoke over
-        audio = decode_delta(event.get("delta"))
         self._note_token(response)
         if response.audio is None:
             response.audio = self.new_audio()
@@ -76,7 +76,7 @@ class Output:
 
     def audio_done(self, event: Event) -> None:
         """``response.output_audio.done``: the end of one item's audio, not of the response."""
-        response = self._responses.of(event)
+        response = self._responses.find(event)
         if response is not None and response.audio is not None:
             frames = response.audio.flush()
             if response.state is ResponseState.RUNNING:
@@ -95,10 +95,10 @@ class Output:
         self._collect(event, "delta")
 
     def _collect(self, event: Event, key: str) -> Response | None:
-        response = self._responses.of(event)
         words = text_at(event, key)
-        if response is None or not words:
-            return response
+        response = self._responses.of(event) if words else None
+        if response is None:
+            return None
         self._note_token(response)
         parts = response.items.setdefault(text_at(event, "item_id"), {})
         parts.setdefault(integer_at(event, "content_index"), []).append(words)
@@ -115,8 +115,8 @@ class Output:
         self._part_done(event, "transcript")
 
     def _part_done(self, event: Event, key: str) -> Response | None:
-        response = self._responses.of(event)
         words = text_at(event, key)
+        response = self._responses.of(event) if words else self._responses.find(event)
         if response is None:
             return None
         item_id = text_at(event, "item_id")
@@ -136,7 +136,7 @@ class Output:
 
     def item_added(self, event: Event) -> None:
         """``response.output_item.added``: which response an item belongs to."""
-        response = self._responses.of(event)
+        response = self._responses.find(event)
         item = object_at(event, "item")
         if item.get("type") == "function_call":
             self._calls.learn(item)
@@ -145,9 +145,10 @@ class Output:
 
     def item_done(self, event: Event) -> None:
         """``response.output_item.done``: whole, with what was said or is to be called."""
-        response = self._responses.of(event)
+        item = object_at(event, "item")
+        response = self._responses.of(event) if item else None
         if response is not None:
-            self._whole_item(response, object_at(event, "item"))
+            self._whole_item(response, item)
 
     def conversation_item(self, item: Event) -> None:
         """An item of the agent's in the conversation, once it has its words (OUT-6)."""

@@ -14,10 +14,12 @@ from voiceproxy_openai.reading import Event, object_at, text_at
 if TYPE_CHECKING:
     from voiceproxy import TranslatorSession
     from voiceproxy_openai.audio_output import AudioOutput
+    from voiceproxy_openai.client_events import ClientEvents
     from voiceproxy_openai.function_calls import FunctionCalls
     from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.output import Output
     from voiceproxy_openai.response_gate import ResponseGate
+    from voiceproxy_openai.timer import Timer
 
 
 class ResponseState(Enum):
@@ -47,6 +49,9 @@ class Response:
     first_token: float | None = None
     speaking: bool = False
     """AgentStartedSpeaking has been sent."""
+    latest: float = 0.0
+    """When the last of it came."""
+    timer: Timer | None = None
     audio: AudioOutput | None = None
     items: dict[str, dict[int, list[str]]] = field(default_factory=dict)
     """Text by item and content index, for servers that send no whole items."""
@@ -57,10 +62,19 @@ class Response:
 class Responses:
     """The responses that are not over, and the memory of a few that are."""
 
-    def __init__(self, session: TranslatorSession, messages: Messages, gate: ResponseGate) -> None:
+    def __init__(
+        self,
+        session: TranslatorSession,
+        messages: Messages,
+        upstream: ClientEvents,
+        gate: ResponseGate,
+        timeout: float,
+    ) -> None:
         self._session = session
         self._messages = messages
+        self._upstream = upstream
         self._gate = gate
+        self._timeout = timeout
         self._open: dict[str, Response] = {}
         self._over = Recent()
         self._count = 0
@@ -81,21 +95,30 @@ class Responses:
 
     # Finding them.
 
-    def of(self, event: Event) -> Response | None:
-        """The response an event belongs to; None when it is over.
+    def of(self, event: Event, given: Event | None = None) -> Response | None:
+        """The response an event with content belongs to; None when it is over.
 
         A response that was never announced begins here: some servers send no response.created.
+        ``given`` is what the event tells of it.
         """
+        found = self.find(event)
+        if found is None:
+            response_id = text_at(event, "response_id")
+            if response_id in self._over:
+                return None
+            found = self._begin(response_id, given or {})
+        found.latest = self._session.now()
+        return found
+
+    def find(self, event: Event) -> Response | None:
+        """The response an event belongs to, if it is known and not over."""
         response_id = text_at(event, "response_id")
         found = self._open.get(response_id)
-        return found if found is not None else self._find(response_id)
-
-    def _find(self, response_id: str) -> Response | None:
-        if response_id in self._over:
-            return None
+        if found is not None or response_id in self._over:
+            return found
         if not response_id and self._open:
             return next(reversed(self._open.values()))
-        return self._named(response_id) or self._begin(response_id, {})
+        return self._named(response_id)
 
     def _named(self, response_id: str) -> Response | None:
         """A response without an id so far, which this event names."""
@@ -132,9 +155,28 @@ class Responses:
         response = Response(
             f"response_{self._count}", response_id, began if turn_ended is None else turn_ended
         )
+        response.latest = began
         self._open[response_id] = response
+        self._watch(response, self._timeout)
         self._gate.response_began(response.key, given)
         return response
+
+    def _watch(self, response: Response, seconds: float) -> None:
+        response.timer = self._session.later(seconds, lambda: self._check(response))
+
+    def _check(self, response: Response) -> None:
+        """A server that drops a response without its end would silence the agent for good."""
+        quiet = self._session.now() - response.latest
+        if quiet < self._timeout:
+            self._watch(response, self._timeout - quiet)
+            return
+        self._session.log.error("a response sent nothing for %g s; it is given up", self._timeout)
+        self.give_up(response)
+
+    def give_up(self, response: Response) -> None:
+        """Cancel a response that does not end; what still comes of it is dropped by its id."""
+        self._upstream.cancel_response(response.id)
+        self.end(response)
 
     def start_speaking(self, response: Response) -> None:
         """AgentStartedSpeaking, once a response, before the first thing the client gets of it."""
@@ -156,7 +198,7 @@ class Responses:
     def done(self, event: Event) -> None:
         """``response.done``: the one end of a response, whatever its status."""
         given = object_at(event, "response")
-        response = self.of({"response_id": text_at(given, "id")})
+        response = self.of({"response_id": text_at(given, "id")}, given)
         if response is None:  # given up before: a create refused because of it may be asked now
             self._gate.response_ended("")
             return
@@ -182,6 +224,8 @@ class Responses:
         self._open.pop(response.id, None)
         if response.id:
             self._over.add(response.id)
+        if response.timer is not None:
+            response.timer.cancel()
         response.state = ResponseState.DONE
         # The calls first: what they want is then asked for once, with everything else.
         if not self.calls.response_ended(response, cancelled=cancelled):

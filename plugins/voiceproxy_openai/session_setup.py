@@ -16,6 +16,7 @@ from voiceproxy_openai.upstream import connected_model
 if TYPE_CHECKING:
     from voiceproxy import TranslatorSession
     from voiceproxy_openai.messages import Messages
+    from voiceproxy_openai.session_updates import SessionUpdates
     from voiceproxy_openai.timer import Timer
 
 COMPONENT_RATE, AGENT_RATE = 16000, 24000
@@ -41,12 +42,14 @@ class SessionSetup:
         settings: OpenAISettings,
         messages: Messages,
         upstream: ClientEvents,
+        updates: SessionUpdates,
         configure: Callable[[SessionPlan], None],
     ) -> None:
         self._session = session
         self._settings = settings
         self._messages = messages
         self._upstream = upstream
+        self._updates = updates
         self._configure = configure
         self._state = SetupState.AWAITED
         self._plan: SessionPlan | None = None
@@ -82,11 +85,13 @@ class SessionSetup:
     def updated(self, _: Event) -> None:
         """``session.updated``; one we did not ask for says nothing about our Settings."""
         if self._state is not SetupState.SENT or self._plan is None:
+            self._updates.updated()
             return
         self._stop()
         self._state = SetupState.APPLIED
         plan, self._plan = self._plan, None
         self._configure(plan)
+        self._updates.begin(plan.agent)
         self._messages.settings_applied()
         for code, description in plan.warnings:
             self._messages.warning(code, description)

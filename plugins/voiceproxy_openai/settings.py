@@ -47,6 +47,7 @@ class OpenAISettings:
     mark_responses: bool = True
     session_timeout: float = 10.0
     ack_timeout: float = 5.0
+    response_timeout: float = 60.0
     function_call_timeout: float = 20.0
     commit_debounce: float = 0.4
     commit_max_wait: float = 0.6
@@ -137,6 +138,9 @@ class OpenAISettingsSchema(SettingsSchema):
     )
     session_timeout = _seconds(10.0, "The wait for the answer to session.update.")
     ack_timeout = _seconds(5.0, "The wait for the confirmation of an item or a response.")
+    response_timeout = _seconds(
+        60.0, "How long a response may send nothing before it is given up: the next one waits."
+    )
     function_call_timeout = _seconds(
         20.0,
         "How long a response may stay open after its function calls were answered, and the agent "

@@ -42,6 +42,8 @@ class SessionPlan:
 
     session: Event
     """What ``session.update`` carries."""
+    agent: Event
+    """``Settings.agent``, for the updates that follow."""
     input: AudioFormat
     """What the client sends."""
     upstream_output: AudioFormat
@@ -75,7 +77,7 @@ def plan_session(message: Event, settings: OpenAISettings, model: str, rate: int
     except UnsupportedAudio as error:
         raise UnsupportedSettings(str(error)) from error
     manual = agent.get("useOpenAIManualAudioCommit") is True
-    session: Event = {"type": "realtime", "instructions": instructions(agent, think)}
+    session: Event = {"type": "realtime", **think_options(agent, think)}
     _choose_model(session, think, model, warnings)
     session["audio"] = {
         "input": {
@@ -85,9 +87,9 @@ def plan_session(message: Event, settings: OpenAISettings, model: str, rate: int
         },
         "output": voice.described,
     }
-    session.update(_think_options(think))
     return SessionPlan(
         session=session,
+        agent=agent,
         input=source,
         upstream_output=voice.upstream,
         output=voice.client,
@@ -201,8 +203,9 @@ def _language(agent: Event, provider: Event, default: str) -> str:
     return "" if code == "multi" else code
 
 
-def _think_options(think: Event) -> Event:
-    options: Event = {}
+def think_options(agent: Event, think: Event) -> Event:
+    """What ``agent.think`` asks of the model, as fields of the session."""
+    options: Event = {"instructions": instructions(agent, think)}
     tools = [_tool(function) for function in objects_at(think, "functions")]
     if tools:
         options["tools"] = tools

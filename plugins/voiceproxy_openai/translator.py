@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from voiceproxy import Close, Frame, Text
-from voiceproxy_openai.audio_input import AudioInput
 from voiceproxy_openai.audio_output import AudioOutput
 from voiceproxy_openai.client_events import ClientEvents, purpose_of
 from voiceproxy_openai.errors import (
@@ -26,15 +25,16 @@ from voiceproxy_openai.errors import (
 from voiceproxy_openai.events import Handled, row_of
 from voiceproxy_openai.function_calls import FunctionCalls
 from voiceproxy_openai.items import Items
-from voiceproxy_openai.manual_commits import ManualCommits
 from voiceproxy_openai.memory import Recent
 from voiceproxy_openai.messages import Messages
+from voiceproxy_openai.microphone import Microphone
 from voiceproxy_openai.output import Output
 from voiceproxy_openai.playback import Playback
 from voiceproxy_openai.reading import Event, MalformedEvent, text_at
 from voiceproxy_openai.response_gate import ResponseGate
 from voiceproxy_openai.responses import Responses
 from voiceproxy_openai.session_setup import SessionSetup
+from voiceproxy_openai.session_updates import SessionUpdates
 from voiceproxy_openai.settings_mapping import SessionPlan
 from voiceproxy_openai.speech import Speech
 from voiceproxy_openai.transcripts import Transcripts
@@ -54,7 +54,15 @@ class OpenAITranslator:
     """One client's conversation with one OpenAI Realtime session."""
 
     accepts: ClassVar[frozenset[str]] = frozenset(
-        ["Settings", "InjectUserMessage", "FunctionCallResponse"]
+        [
+            "Settings",
+            "InjectUserMessage",
+            "FunctionCallResponse",
+            "UpdatePrompt",
+            "UpdateThink",
+            "UpdateSpeak",
+            "UpdateListen",
+        ]
     )
 
     def __init__(self, session: TranslatorSession, settings: OpenAISettings) -> None:
@@ -65,7 +73,9 @@ class OpenAITranslator:
         self.gate = gate = ResponseGate(
             session, upstream.create_response, settings.ack_timeout, marked=marked
         )
-        self.responses = responses = Responses(session, messages, gate)
+        self.responses = responses = Responses(
+            session, messages, upstream, gate, settings.response_timeout
+        )
         self.calls = calls = FunctionCalls(
             session, messages, upstream, responses, gate, settings.function_call_timeout
         )
@@ -77,11 +87,21 @@ class OpenAITranslator:
         self.speech = Speech(
             session, messages, upstream, responses, gate, self.transcripts, playback
         )
-        self.setup = SessionSetup(session, settings, messages, upstream, self._configure)
+        self.updates = SessionUpdates(settings, messages, upstream)
+        self.setup = SessionSetup(
+            session, settings, messages, upstream, self.updates, self._configure
+        )
+        self._serve: dict[str, Handler] = {
+            "Settings": self._apply,
+            "InjectUserMessage": self._inject,
+            "FunctionCallResponse": calls.answered,
+            "UpdatePrompt": self.updates.prompt,
+            "UpdateThink": self.updates.think,
+            "UpdateSpeak": self.updates.speak,
+            "UpdateListen": self.updates.listen,
+        }
         responses.idle = self._after_responses
-        self._settings = settings
-        self._input: AudioInput | None = None
-        self._commits: ManualCommits | None = None
+        self.microphone = Microphone(session, settings, messages, gate, self._commit)
         self._handlers: dict[str, Handler] = {}
         self._warned = Recent()
         self._junk_reported = False
@@ -99,21 +119,16 @@ class OpenAITranslator:
     def client_frame(self, frame: Frame, message: dict[str, Any] | None) -> None:
         """A legal message in a legal order, or audio."""
         if message is None:
-            if self._input is not None:
-                size = self._input.feed(frame.data)
-                if self._commits is not None:
-                    self._commits.appended(size)
+            self.microphone.feed(frame.data)
             return
-        match message["type"]:
-            case "InjectUserMessage":
-                self._inject(text_at(message, "content"))
-            case "FunctionCallResponse":
-                self.calls.answered(message)
-            case "Settings":
-                self.setup.settings(message, postpone=self.responses.running)
+        self._serve[message["type"]](message)
 
-    def _inject(self, text: str) -> None:
+    def _apply(self, message: Event) -> None:
+        self.setup.settings(message, postpone=self.responses.running)
+
+    def _inject(self, message: Event) -> None:
         """The item, then the echo; the response when the item is there (TXT-1, TXT-2)."""
+        text = text_at(message, "content")
         sent = self._upstream.create_user_message(text)
         self._messages.say("user", text)
         self.responses.turn_ended()
@@ -175,8 +190,7 @@ class OpenAITranslator:
     def _after_responses(self) -> None:
         """What had to wait until no response was running."""
         self.setup.proceed()
-        if self._commits is not None:
-            self._commits.response_over()
+        self.microphone.response_over()
         if self._held_idle_timeout is not None:
             error, self._held_idle_timeout = self._held_idle_timeout, None
             self._messages.error(error.code, error.description)
@@ -196,6 +210,7 @@ class OpenAITranslator:
             self._held_idle_timeout = error  # the turn's text goes first (ERR-3)
         else:
             self.items.refused(error)
+            self.updates.refused(error)
             self.gate.failed(error.event_id)
             self._session.log.error("the upstream reports an error: %s", error.code)
             self._messages.error(error.code, error.description)
@@ -208,11 +223,7 @@ class OpenAITranslator:
 
     def closed(self) -> None:
         """The end: what the client has said so far goes up before the close frame."""
-        if self._input is not None:
-            size = self._input.flush()
-            if self._commits is not None:
-                self._commits.appended(size)
-                self._commits.closed()
+        self.microphone.closed()
 
     # Wiring.
 
@@ -220,21 +231,15 @@ class OpenAITranslator:
         """The upstream has taken the plan."""
         self._messages.history = plan.history
         self.speech.automatic = not plan.manual_commit
-        self._input = AudioInput(plan.input, self._session.to_upstream)
-        if plan.manual_commit:
-            self._commits = self._manual_commits(self._input, plan)
+        self.microphone.configure(plan)
         self._playback.upstream = plan.upstream_output
         self._playback.client = plan.output
         self.output.new_audio = lambda: AudioOutput(plan.upstream_output, plan.output, wav=plan.wav)
 
-    def _manual_commits(self, audio: AudioInput, plan: SessionPlan) -> ManualCommits:
-        def commit() -> None:
-            self._upstream.commit_audio()
-            self.responses.turn_ended()
-
-        return ManualCommits(
-            self._session, self._settings, plan.input.native, self.gate, audio.append, commit
-        )
+    def _commit(self) -> None:
+        """A manual turn is over."""
+        self._upstream.commit_audio()
+        self.responses.turn_ended()
 
 
 def _ignore(_: Event) -> None:

@@ -47,7 +47,7 @@ def output_audio(
     speed = number_at(extras, "speed")
     if speed is not None and SPEED[0] <= speed <= SPEED[1]:
         described["speed"] = speed
-    voice = _named_voice(extras) or _spoken_voice(agent, warnings) or default_voice
+    voice = _named_voice(extras) or spoken_voice(agent, warnings) or default_voice
     if voice:
         described["voice"] = voice
     return Voice(described, upstream, client, wav=text_at(asked, "container") == "wav")
@@ -70,7 +70,7 @@ def _named_voice(extras: Event) -> str | Event:
     return {"id": custom} if custom else text_at(extras, "voice").strip()
 
 
-def _spoken_voice(agent: Event, warnings: list[tuple[str, str]]) -> str | Event:
+def spoken_voice(agent: Event, warnings: list[tuple[str, str]]) -> str | Event:
     """The first of ``agent.speak`` (a fallback chain) that names one of OpenAI's voices."""
     providers = [object_at(speak, "provider") for speak in objects_at(agent, "speak")]
     asked = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voiceproxy_simulator.wire import Line, Timer
 
@@ -21,7 +21,7 @@ PROMPT = 0.005
 class _Pending:
     confirm: Callable[[], None]
     prompt: bool
-    timer: Timer | None = None
+    timer: Timer = field(init=False)
 
 
 class Acknowledgements:
@@ -52,6 +52,5 @@ class Acknowledgements:
 
     def _confirm(self, pending: _Pending) -> None:
         self._pending.remove(pending)
-        if pending.timer is not None:
-            pending.timer.cancel()
+        pending.timer.cancel()
         pending.confirm()

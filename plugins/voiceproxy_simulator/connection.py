@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 
 import orjson
@@ -92,14 +92,12 @@ class Connection:
         await self._run(self._read(session))
 
     async def refuse(self) -> None:
-        """Send what is queued and close, without listening."""
-        await self._run(self._ignore())
+        """Send what is queued, which ends in a close, without listening."""
+        await self._run()
 
-    async def _run(self, reading: Coroutine[None, None, None]) -> None:
-        tasks = {
-            asyncio.create_task(reading, name="simulator reader"),
-            asyncio.create_task(self._write(), name="simulator writer"),
-        }
+    async def _run(self, *reading: Coroutine[None, None, None]) -> None:
+        tasks = [asyncio.create_task(one, name="simulator reader") for one in reading]
+        tasks.append(asyncio.create_task(self._write(), name="simulator writer"))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -107,7 +105,7 @@ class Connection:
             self.close(WSCloseCode.OK, "")
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            _report(await asyncio.gather(*tasks, return_exceptions=True))
             await self._say_goodbye()
 
     async def _say_goodbye(self) -> None:
@@ -125,13 +123,9 @@ class Connection:
             if message.type is WSMsgType.TEXT:
                 self._guard(partial(session.receive, message.data))
             elif message.type is WSMsgType.BINARY:
-                session.receive_binary()
+                self._guard(session.receive_binary)
             else:
                 return
-
-    async def _ignore(self) -> None:
-        while (await self._socket.receive()).type in {WSMsgType.TEXT, WSMsgType.BINARY}:
-            continue
 
     def _guard(self, callback: Callable[[], None]) -> None:
         """A mistake of the simulator ends one session, loudly."""
@@ -169,6 +163,13 @@ class Connection:
         for handle in self._timers:
             handle.cancel()
         self._timers.clear()
+
+
+def _report(outcomes: Iterable[BaseException | None]) -> None:
+    """Log how the tasks of a socket ended, unless it is the way sockets end."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
+            log.error("the simulator's socket failed", exc_info=outcome)
 
 
 class _Timer:

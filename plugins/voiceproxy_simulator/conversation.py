@@ -32,7 +32,6 @@ class Item:
     data: dict[str, Any]
     recording: Recording | None = None
     speech: Speech | None = None
-    audio_format: AudioFormat | None = None
     spoken_ms: float = 0.0
     answered: bool = False
 
@@ -74,10 +73,7 @@ class Item:
     def _audio(self) -> bytes:
         if self.recording is not None:
             return self.recording.audio
-        if self.speech is None or self.audio_format is None:
-            return b""
-        size = round(self.spoken_ms * self.audio_format.rate / 1000) * self.audio_format.width
-        return b"".join(self.speech.deltas())[:size]
+        return b"" if self.speech is None else self.speech.until(self.spoken_ms)
 
 
 class Conversation:
@@ -87,7 +83,7 @@ class Conversation:
         self._emitter = emitter
         self._additions = additions
         self._items: list[Item] = []
-        self._heard: Item | None = None
+        self._heard: Recording | None = None
         self.id = emitter.new_id("conv")
 
     def __iter__(self) -> Iterator[Item]:
@@ -152,8 +148,8 @@ class Conversation:
         data = {"id": item_id, "type": "message", "status": "completed", "role": "user"}
         item = Item(data | {"content": content}, recording)
         if self._heard is not None:
-            self._heard.recording = _silenced(self._heard.recording)
-        self._heard = item
+            self._heard.audio = b""
+        self._heard = recording
         previous = self.last_id
         self._items.append(item)
         self._announce(item, previous, "added", "done")
@@ -234,9 +230,3 @@ def _received(data: dict[str, Any], audio_format: AudioFormat) -> Item:
                 audio = decode(part.pop("audio"), f"item.content[{index}].audio")
                 item.recording = measure(audio, audio_format)
     return item
-
-
-def _silenced(recording: Recording | None) -> Recording | None:
-    if recording is None:
-        return None
-    return Recording(b"", recording.format, recording.milliseconds, recording.voiced_ms)

@@ -17,12 +17,11 @@ _KEPT_SECONDS = 60
 counted to the end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Recording:
-    """Committed audio: its bytes and format, and how long it and the speech in it last."""
+    """Committed audio, and how long it and the speech in it last."""
 
     audio: bytes
-    format: AudioFormat
     milliseconds: float
     voiced_ms: float
 
@@ -45,7 +44,7 @@ def measure(audio: bytes, audio_format: AudioFormat) -> Recording:
     detector = Detector(audio_format.rate)
     list(detector.feed(audio_format.decode(audio)))
     length = audio_format.milliseconds(len(audio))
-    return Recording(audio, audio_format, length, detector.voiced_ms)
+    return Recording(audio, length, detector.voiced_ms)
 
 
 class InputAudio:
@@ -119,7 +118,7 @@ class InputAudio:
         rest = self._size(self.received_ms - end_ms)
         audio = bytes(self._audio[: max(0, len(self._audio) - rest)])
         voiced = self._detector.voiced_ms
-        recording = Recording(audio, self._format, end_ms - self._start_ms, voiced)
+        recording = Recording(audio, end_ms - self._start_ms, voiced)
         self._start_ms = end_ms
         self._keep(rest)
         self._detector.forget()

@@ -62,6 +62,8 @@ class Journal:
 
     def violate(self, session_id: str, rule: str, event_type: str, detail: str = "") -> None:
         """Keep and log a breach."""
-        log.warning("%s: %s breaks %s %s", session_id, event_type or "a frame", rule, detail)
+        log.warning(
+            "violation %s by %s in %s: %s", rule, event_type or "-", session_id, detail or "-"
+        )
         if len(self.violations) < _MOST_VIOLATIONS:
             self.violations.append(Violation(session_id, rule, event_type, detail))

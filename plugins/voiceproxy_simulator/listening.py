@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 from voiceproxy_simulator.configuration import Configuration
@@ -18,10 +19,6 @@ _TRANSCRIPTION_SECONDS = 0.02
 
 class Turns(Protocol):
     """What listening sets off."""
-
-    @property
-    def busy(self) -> bool:
-        """A response is active."""
 
     def interrupt(self) -> None:
         """The user spoke: cancel the active response, if there is one."""
@@ -119,17 +116,15 @@ class Listening:
         self._send("committed", item_id=item_id, previous_item_id=self._conversation.last_id)
         item = self._conversation.hear(item_id, recording)
         if self._configuration.transcription is not None:
-            self._emitter.line.later(_TRANSCRIPTION_SECONDS, lambda: self._transcribe(item))
+            transcribe = partial(self._transcribe, item, recording)
+            self._emitter.line.later(_TRANSCRIPTION_SECONDS, transcribe)
 
     def _send(self, name: str, **fields: Any) -> None:
         self._emitter.emit(f"input_audio_buffer.{name}", **fields)
 
     # Transcription: not of words, but of what was measured
 
-    def _transcribe(self, item: Item) -> None:
-        recording = item.recording
-        if recording is None:
-            return
+    def _transcribe(self, item: Item, recording: Recording) -> None:
         transcript = heard(recording)
         item.data["content"][0]["transcript"] = transcript
         for word in Speech.split(transcript):
@@ -170,14 +165,12 @@ class Listening:
         """A response is done; its audio plays for so long still. The silence begins after it."""
         self.rest()
         timeout = (self._detection or {}).get("idle_timeout_ms")
-        if timeout is not None:
+        if timeout is not None and not self._audio.speaking:
             seconds = playback_seconds + timeout / 1000
             self._idle = self._emitter.line.later(seconds, self._time_out)
 
     def _time_out(self) -> None:
         self._idle = None
-        if self._audio.speaking or self._turns.busy:
-            return
         self._utterance = self._emitter.new_id("item")
         start, end = round(self._audio.start_ms), round(self._audio.received_ms)
         fields = {"audio_start_ms": start, "audio_end_ms": end, "item_id": self._utterance}

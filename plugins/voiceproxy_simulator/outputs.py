@@ -104,7 +104,7 @@ class SpokenMessage(Output):
         self._speech = Speech(say.text, audio, name, output["speed"])
         self._audio = audio
         self._said = ""
-        item = Item(_message(item_id), speech=self._speech, audio_format=audio)
+        item = Item(_message(item_id), speech=self._speech)
         super().__init__(stage, index, item)
 
     def play(self) -> Iterator[float]:

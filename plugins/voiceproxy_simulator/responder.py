@@ -14,7 +14,7 @@ from voiceproxy_simulator.scenarios import Scenario
 from voiceproxy_simulator.script import STILL_THERE, Part, Say, reply
 from voiceproxy_simulator.wire import Emitter, Event
 
-RACE_SECONDS = 0.05
+RACE_SECONDS = 0.25
 """A client that acts on what was true so shortly ago could not know better."""
 
 
@@ -37,7 +37,7 @@ class Responder:
         self._active: Response | None = None
         self._last: Response | None = None
         self._out_of_band: list[Response] = []
-        self.spoken = False
+        self._has_spoken = False
         self.begun: Callable[[], None] = lambda: None
         self.ended: Callable[[float], None] = lambda _playback_seconds: None
 
@@ -46,12 +46,17 @@ class Responder:
         """A response is active in the default conversation."""
         return self._active is not None
 
+    @property
+    def spoken(self) -> bool:
+        """The model has produced audio, which locks its voice."""
+        return self._has_spoken or (self._active is not None and self._active.spoken_seconds > 0)
+
     # What clients send
 
     def create(self, event: Event) -> None:
         """``response.create``."""
         overrides = event.get("response") or {}
-        if self._configuration.kind == "transcription":
+        if self._only_transcribes:
             message = "A transcription session makes no responses."
             raise Refusal("bad_response_create", message)
         config = self._configuration.for_response(overrides)
@@ -76,6 +81,10 @@ class Responder:
         refusal.excused = self._last is not None and self._is_recent(self._last.ended)
         raise refusal
 
+    @property
+    def _only_transcribes(self) -> bool:
+        return self._configuration.kind == "transcription"
+
     # What the session does
 
     def interrupt(self) -> None:
@@ -85,6 +94,8 @@ class Responder:
 
     def answer(self) -> None:
         """The user has spoken. Fails while a response is active, which interrupting prevents."""
+        if self._only_transcribes:
+            return
         if self._active is not None:
             self._emitter.refuse(refusals.active_response(self._active.id))
         else:
@@ -145,13 +156,13 @@ class Responder:
         response.begin(self._scenario.failure())
 
     def _finish(self, response: Response) -> None:
-        self.spoken = self.spoken or response.spoken_seconds > 0
+        self._has_spoken = self._has_spoken or response.spoken_seconds > 0
         self._emitter.emit("rate_limits.updated", rate_limits=rate_limits(response.tokens))
         if response is self._active:
             self._active, self._last = None, response
             elapsed = self._emitter.line.now() - response.started
             self.ended(max(0.0, response.spoken_seconds - elapsed))
-        elif response in self._out_of_band:
+        else:
             self._out_of_band.remove(response)
         self._scenario.responded()
 

@@ -193,7 +193,7 @@ class Response:
             "status": self.status,
             "status_details": self._details,
             "output": [done.item.shown() for done in self._done],
-            "conversation_id": self._conversation.id if self._conversation else None,
+            "conversation_id": None if self._conversation is None else self._conversation.id,
             "output_modalities": self.config["output_modalities"],
             "max_output_tokens": self.config["max_output_tokens"],
             "audio": {"output": self._voice()},

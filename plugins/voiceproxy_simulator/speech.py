@@ -74,6 +74,11 @@ class Speech:
         if len(held):
             yield self._audio.encode(held)
 
+    def until(self, milliseconds: float) -> bytes:
+        """The audio up to a time, encoded, without deltas."""
+        size = round(milliseconds * self._audio.rate / 1000) * self._audio.width
+        return b"".join(self.deltas())[:size]
+
     def _timed(self, text: str) -> Iterator[Word]:
         start = 0.0
         for word in self.split(text):
@@ -100,7 +105,8 @@ class Speech:
 def _syllables(word: str) -> list[str]:
     """The vowel of each syllable; a word without one is hummed as one syllable."""
     groups = _VOWEL_GROUPS.findall(word)[:_MAX_SYLLABLES]
-    return [group[0].lower() for group in groups] or ["u"]
+    vowels = [group[0].lower() for group in groups] or ["u"]
+    return [vowel if vowel in _VOWELS else "e" for vowel in vowels]
 
 
 @lru_cache(maxsize=256)
@@ -116,6 +122,5 @@ def _tone(vowel: str, pitch: float, length: int, rate: int) -> Samples:
 
 
 def _strength(frequency: float, vowel: str) -> float:
-    formants = _VOWELS.get(vowel, _VOWELS["e"])
-    peaks = sum(1 / (1 + ((frequency - formant) / 120) ** 2) for formant in formants)
+    peaks = sum(1 / (1 + ((frequency - formant) / 120) ** 2) for formant in _VOWELS[vowel])
     return float(peaks + 0.3 * (110 / frequency))

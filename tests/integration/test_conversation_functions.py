@@ -20,7 +20,7 @@ from caller import (
     settings,
     speech,
 )
-from conftest import House, OpenHouse
+from house import House, OpenHouse
 
 TIME = {"name": "get_time", "description": "What time it is."}
 

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 from caller import BOTH, DONE, calling, in_frames, kinds, names, of_type, settings, sound, speech
-from conftest import House, OpenHouse
+from house import House, OpenHouse
 
 HEARD = "2.7 s of speech"
 """What the simulator measures in the recording."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from caller import BOTH, DONE, calling, kinds, names, of_type, settings, sound, turn
-from conftest import House, OpenHouse
+from house import House, OpenHouse
 
 from voiceproxy_simulator.formats import FORMATS
 from voiceproxy_simulator.speech import Speech

@@ -120,13 +120,13 @@ async def _forward(
             writer.write(data)
             await writer.drain()
         writer.write_eof()
-    except (ConnectionError, RuntimeError):
+    except OSError:
         writer.transport.abort()
 
 
 async def _end(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    with suppress(ConnectionError):
+    with suppress(OSError):
         await writer.wait_closed()
 
 

@@ -1,0 +1,310 @@
+"""voiceproxy/leg.py and voiceproxy/reader.py: one socket's writing, heartbeat and end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import WSMsgType, web
+from running import PATIENCE, RawClient, raw_client, until
+
+from voiceproxy.frames import Binary, Close, Text
+from voiceproxy.leg import MAX_PONGS_WHILE_BLOCKED, Leg
+from voiceproxy.outbox import Outbox
+from voiceproxy.reader import Reader
+from voiceproxy.testing import listening
+
+pytestmark = pytest.mark.both_loops
+
+MIB = 1 << 20
+HEARTBEAT = 0.2
+
+
+class End:
+    """Our end of a connection, in the test's hands, and the peer's end."""
+
+    def __init__(self, leg: Leg, client: RawClient, rooms: list[int]) -> None:
+        self.leg = leg
+        self.client = client
+        self.rooms = rooms
+        self.frames: list[object] = []
+        self.may_send = True
+        self.reader = Reader(leg, lambda: self.may_send)
+
+    async def read(self) -> Close | None:
+        async with asyncio.timeout(PATIENCE):
+            return await self.reader.frames(self.frames.append)
+
+    async def block(self) -> None:
+        """Queue more than the peer takes, who reads nothing."""
+        self.client.stop_reading()
+        for _ in range(64):
+            self.leg.outbox.put(Binary(bytes(MIB // 4)))
+        self.leg.flush()
+        await until(lambda: self.leg._writer is not None)
+
+
+@asynccontextmanager
+async def an_end(*, heartbeat: float = 0, close_timeout: float = 0.3) -> AsyncIterator[End]:
+    made: asyncio.Future[Leg] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+    rooms: list[int] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(
+            autoclose=False, autoping=False, compress=False, decode_text=False, writer_limit=16384
+        )
+        await socket.prepare(request)
+        outbox = Outbox(MIB)
+        leg = Leg(
+            "test",
+            socket,
+            request.transport,
+            outbox,
+            close_timeout=close_timeout,
+            heartbeat=heartbeat,
+            on_room=lambda: rooms.append(outbox.bytes),
+        )
+        made.set_result(leg)
+        await over.wait()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/", handle)
+    async with listening(app) as url, raw_client(url + "/") as client:
+        end = End(await made, client, rooms)
+        try:
+            yield end
+        finally:
+            if end.leg.outbox.close is None:
+                end.leg.outbox.put_close(Close())
+            client.leave()
+            async with asyncio.timeout(PATIENCE):
+                await end.leg.finish()
+            over.set()
+
+
+async def test_what_the_socket_takes_is_written_without_a_task():
+    async with an_end() as end:
+        tasks = asyncio.all_tasks()
+        end.leg.outbox.put(Text(b"one"))
+        end.leg.outbox.put(Binary(b"two"))
+        end.leg.flush()
+        assert asyncio.all_tasks() == tasks
+        assert [await end.client.frame(), await end.client.frame()] == [(1, b"one"), (2, b"two")]
+
+
+async def test_a_blocked_write_goes_on_in_a_task_and_says_when_there_is_room():
+    async with an_end() as end:
+        await end.block()
+        waiting = end.leg.outbox.bytes
+        assert waiting > 8 * MIB
+        end.leg.outbox.put(Text(b"last"))
+        end.leg.flush()  # the writer has it
+        end.client.go_on_reading()
+        for _ in range(64):
+            assert len((await end.client.frame())[1]) == MIB // 4
+        assert await end.client.frame() == (1, b"last")
+        await until(lambda: end.leg._writer is None)
+        assert end.rooms[0] <= waiting + 4
+        assert end.rooms[-1] == 0
+
+
+async def test_reading_goes_on_while_writing_is_blocked():
+    async with an_end() as end:
+        await end.block()
+        reading = asyncio.ensure_future(end.read())
+        end.client.send(1, b"heard")
+        await until(lambda: end.frames == [Text(b"heard")])
+        end.client.reset()
+        await reading
+
+
+async def test_reading_stops_while_there_is_no_room_and_goes_on_when_there_is():
+    async with an_end() as end:
+        end.may_send = False
+        reading = asyncio.ensure_future(end.read())
+        for number in range(3):
+            end.client.send(1, str(number).encode())
+        await until(lambda: end.leg.reading_stopped)
+        assert end.frames == [Text(b"0")]
+        end.reader.check_room()
+        assert end.leg.reading_stopped
+        end.may_send = True
+        end.reader.check_room()
+        end.reader.check_room()
+        end.client.send(8, b"\x0f\xa1bye")
+        assert await reading == Close(4001, "bye")
+        assert end.frames == [Text(b"0"), Text(b"1"), Text(b"2")]
+
+
+async def test_a_reader_without_room_sees_its_peer_leave():
+    async with an_end() as end:
+        end.may_send = False
+        reading = asyncio.ensure_future(end.read())
+        end.client.send(1, b"x")
+        await until(lambda: end.leg.reading_stopped)
+        end.client.reset()
+        assert await reading == Close(1006, "connection lost")
+
+
+async def test_pings_are_answered_and_pongs_are_not():
+    async with an_end() as end:
+        reading = asyncio.ensure_future(end.read())
+        end.client.send(9, b"are you there")
+        end.client.send(10, b"so am I")
+        assert await end.client.frame() == (10, b"are you there")
+        end.client.send(8, b"")
+        assert await reading == Close(1005)
+        assert end.frames == []
+
+
+async def test_a_ping_is_answered_while_writing_is_blocked_but_not_for_ever():
+    async with an_end() as end:
+        await end.block()
+        reading = asyncio.ensure_future(end.read())
+        for _ in range(10 * MAX_PONGS_WHILE_BLOCKED):
+            end.client.send(9, b"!")
+        end.client.send(1, b"behind the pings")
+        await until(lambda: end.frames)
+        end.client.go_on_reading()
+        pongs = 0
+        for _ in range(64 + MAX_PONGS_WHILE_BLOCKED):
+            pongs += (await end.client.frame())[0] == WSMsgType.PONG
+        assert pongs == MAX_PONGS_WHILE_BLOCKED
+        await until(lambda: end.leg._writer is None)
+        end.client.send(9, b"again")
+        assert await end.client.frame() == (10, b"again")
+        end.client.reset()
+        await reading
+
+
+async def test_a_silent_peer_is_pinged_and_one_that_answers_stays():
+    async with an_end(heartbeat=HEARTBEAT) as end:
+        reading = asyncio.ensure_future(end.read())
+        for _ in range(3):
+            assert await end.client.frame() == (9, b"")
+            end.client.send(10, b"")
+        assert not end.leg.lost
+        end.client.reset()
+        await reading
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+async def test_a_peer_that_answers_no_ping_is_aborted(blocked):
+    async with an_end(heartbeat=HEARTBEAT) as end:
+        if blocked:
+            await end.block()
+        started = asyncio.get_running_loop().time()
+        assert await end.read() == Close(1006, "connection lost")
+        assert asyncio.get_running_loop().time() - started < 10 * HEARTBEAT
+        await until(lambda: end.leg._writer is None)
+
+
+async def test_a_peer_we_do_not_read_is_not_taken_for_dead():
+    async with an_end(heartbeat=0.05) as end:
+        end.leg.reading_stopped = True
+        await asyncio.sleep(0.3)  # several beats
+        assert not end.leg.lost
+
+
+async def test_a_write_to_a_lost_connection_drops_the_queue():
+    async with an_end() as end:
+        end.client.reset()
+        await until(lambda: end.leg.lost)
+        end.leg.outbox.put(Text(b"too late"))
+        end.leg.flush()
+        assert len(end.leg.outbox) == 0
+        end.leg.pong(b"")
+
+
+async def test_a_blocked_writer_notices_that_the_connection_is_lost():
+    async with an_end() as end:
+        await end.block()
+        end.leg.abort()
+        await until(lambda: end.leg._writer is None)
+        assert end.leg.outbox.bytes == 0
+
+
+async def test_the_close_frame_goes_behind_everything_queued():
+    async with an_end() as end:
+        await end.block()
+        end.leg.outbox.put_close(Close(4002, "é"))
+        finishing = asyncio.ensure_future(end.leg.finish())
+        end.client.go_on_reading()
+        frames, code, reason = await end.client.frames_until_close()
+        assert (len(frames), code, reason) == (64, 4002, "é".encode())
+        end.client.send(8, b"\x0f\xa2")
+        async with asyncio.timeout(PATIENCE):
+            await finishing
+
+
+async def test_a_peer_that_takes_nothing_is_aborted_after_the_close_timeout():
+    async with an_end(close_timeout=0.1) as end:
+        await end.block()
+        end.leg.outbox.put_close(Close(4002))
+        async with asyncio.timeout(2):
+            await end.leg.finish()
+        assert end.leg.lost
+
+
+async def test_a_peer_that_reads_for_ever_is_aborted_in_the_end():
+    async with an_end(close_timeout=0.05) as end:
+        await end.block()
+        for _ in range(200):
+            end.leg.outbox.put(Binary(bytes(MIB // 4)))
+        end.leg.outbox.put_close(Close(4002))
+        slow = asyncio.ensure_future(_read_slowly(end.client))
+        async with asyncio.timeout(5):
+            await end.leg.finish()
+        assert end.leg.lost
+        slow.cancel()
+
+
+async def _read_slowly(client):
+    while True:
+        client.go_on_reading()
+        await asyncio.sleep(0.005)
+        client.stop_reading()
+        client.reader._buffer.clear()
+        await asyncio.sleep(0.01)
+
+
+async def test_a_peer_that_does_not_answer_the_close_is_left_after_the_close_timeout():
+    async with an_end(close_timeout=0.1) as end:
+        end.leg.outbox.put_close(Close(4002))
+        async with asyncio.timeout(2):
+            await end.leg.finish()
+        assert end.leg.lost
+        assert await end.client.frame() == (8, b"\x0f\xa2")
+
+
+async def test_the_reader_leaves_the_rest_to_the_closer():
+    async with an_end() as end:
+        reading = asyncio.ensure_future(end.read())
+        await asyncio.sleep(0)
+        end.leg.outbox.put_close(Close(4002))
+        end.leg.flush()
+        assert await reading is None
+        assert await end.read() is None
+
+
+async def test_a_detached_leg_answers_the_close_and_leaves_the_outbox_alone():
+    async with an_end() as end:
+        outbox = end.leg.outbox
+        end.client.send(8, b"\x0f\xa1why")
+        close = await end.read()
+        outbox.put(Text(b"for the next connection"))
+        end.leg.detach(close)
+        await end.leg.finish()
+        assert await end.client.frames_until_close() == ([], 4001, b"why")
+        assert len(outbox) == 1
+
+
+async def test_broken_rules_are_told_without_quoting_the_payload():
+    async with an_end() as end:
+        end.client.send(8, b"\x00\x05secret")
+        assert await end.read() == Close(1002, "the peer broke the WebSocket protocol")
+        assert end.reader.broken == 1002

@@ -1,0 +1,65 @@
+"""A client whose byte rate contradicts its declared rate is told, once."""
+
+from __future__ import annotations
+
+import pytest
+from openai_session import Conversation, appended
+
+
+def stream(s: Conversation, size: int, seconds: float, period: float = 0.02) -> list:
+    """Frames of ``size`` bytes at that period; returns what the client got meanwhile."""
+    got = []
+    for _ in range(round(seconds / period)):
+        s.client(bytes(size))
+        appended(s.sent())
+        s.advance(period)
+        got += s.got()
+    return got
+
+
+def declared(rate: int, encoding: str = "linear16") -> Conversation:
+    return Conversation(audio={"input": {"encoding": encoding, "sample_rate": rate}})
+
+
+@pytest.mark.parametrize(
+    ("rate", "sent"),
+    [(16000, 24000), (16000, 48000), (24000, 16000), (48000, 44100), (16000, 8000)],
+)
+def test_another_rate_is_warned_of_once_with_the_fix(rate, sent):
+    messages = stream(declared(rate), sent * 2 // 50, 20)
+    assert [(m["type"], m["code"]) for m in messages] == [("Warning", "AUDIO_RATE_MISMATCH")]
+    assert f"Declare {sent}" in messages[0]["description"]
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 24000, 44100, 48000])
+def test_the_declared_rate_is_not_warned_of(rate):
+    assert stream(declared(rate), rate * 2 // 50, 20) == []
+
+
+def test_g711_is_measured_in_its_own_samples():
+    assert stream(declared(8000, "mulaw"), 160, 10) == []
+    assert stream(declared(8000, "mulaw"), 320, 10)[0]["code"] == "AUDIO_RATE_MISMATCH"
+
+
+def test_a_file_sent_as_fast_as_possible_has_no_rate():
+    s = declared(16000)
+    for _ in range(5000):
+        s.client(bytes(640))
+    assert s.got() == []
+
+
+def test_an_odd_pace_is_nobodys_rate():
+    assert stream(declared(16000), 700, 20) == []  # 17.5 kHz
+
+
+def test_pauses_are_not_measured():
+    s = declared(16000)
+    for _ in range(20):
+        assert stream(s, 640, 1) == []
+        s.advance(1)
+
+
+def test_one_strange_window_is_not_enough():
+    s = declared(16000)
+    assert stream(s, 960, 4) == []
+    assert stream(s, 640, 20) == []
