@@ -62,6 +62,13 @@ class Running:
         [visit] = self.app[RECEPTION]._live.values()
         return weakref.proxy(visit.core)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes for the one client that lie between its queue and the kernel."""
+        [visit] = self.app[RECEPTION]._live.values()
+        transport = visit.request.transport
+        return transport.get_write_buffer_size() if transport is not None else 0
+
     async def settle(self) -> None:
         """Wait until no session, task or socket is left beyond those there were at the start."""
         try:

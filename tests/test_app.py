@@ -23,7 +23,8 @@ from voiceproxy import (
     setup,
     stand_in,
 )
-from voiceproxy.host_settings import HostSettings
+from voiceproxy.host_settings import HostSettings, configure
+from voiceproxy.plugins import Plugins
 from voiceproxy.testing import FakeBackend, FakeUpstream, connected, listening, serve
 
 
@@ -153,6 +154,13 @@ async def test_the_environment_and_the_env_file_are_read_unless_one_is_given(mon
     assert (given.max_sessions, given.heartbeat) == (3, 9)
     bare = settings_of(_app(FakeBackend(None)), HostSettings)
     assert (bare.max_sessions, bare.heartbeat) == (1000, 20)
+
+
+def test_a_configuration_may_be_given_ready_made():
+    loaded = Plugins([FakeBackend(None)])
+    configuration = configure(loaded.schemas.values(), environ={}, overrides={"max_sessions": 5})
+    app = create_app(loaded, configuration=configuration)
+    assert settings_of(app, HostSettings).max_sessions == 5
 
 
 @pytest.mark.parametrize(("setting", "spoken"), [(None, "component"), ("agent", "agent")])

@@ -43,7 +43,7 @@ async def test_tasks_are_cancelled_with_the_session(s):
 async def test_a_task_started_after_the_end_is_cancelled_at_once(s):
     s.client_closes()
     task = s.core.handle(0).start(asyncio.sleep(60))
-    await s.core.release(5)
+    await asyncio.wait([task], timeout=5)
     assert task.cancelled()
 
 

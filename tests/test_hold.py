@@ -61,7 +61,8 @@ def test_what_comes_later_waits_in_order_audio_included():
     assert s.to_upstream() == [say("a"), b"1", say("b"), b"2"]
 
 
-def test_audio_waits_though_the_plugin_that_holds_looks_at_messages_only():
+@pytest.mark.parametrize("behind", [False, True])
+def test_audio_waits_though_the_plugin_that_holds_looks_at_messages_only(behind):
     holds = []
 
     def hold(session, frame, message):
@@ -70,9 +71,10 @@ def test_audio_waits_though_the_plugin_that_holds_looks_at_messages_only():
             return True
         return None
 
-    s = relaying(plugin("p", client_frame=hold))
+    heard = _holding()
+    s = relaying(plugin("p", client_frame=hold), *([heard.plugin()] if behind else []))
     s.client(say("a"), b"1")
-    assert s.to_upstream() == []
+    assert (s.to_upstream(), heard.seen) == ([], [])
     holds[0].release(None)
     assert s.to_upstream() == [b"1"]
 
@@ -225,6 +227,26 @@ def test_two_plugins_may_hold_one_after_the_other():
     assert s.to_upstream() == []
     second.holds[0].release(say("A"))
     assert s.to_upstream() == [say("A"), say("b"), say("c")]
+
+
+def test_audio_waits_at_the_first_hold_on_its_way_whichever_came_first():
+    def holding(words, holds):
+        def hook(session, frame, message):
+            if message == say(words):
+                holds.append(session.hold(frame, 5))
+
+        return hook
+
+    first, second = [], []
+    s = relaying(
+        plugin("first", client_frame=holding("b", first)),
+        plugin("second", client_frame=holding("a", second)),
+    )
+    s.client(say("a"), say("b"), b"x")
+    second[0].release(second[0].frame)
+    assert s.to_upstream() == [say("a")]
+    first[0].release(first[0].frame)
+    assert s.to_upstream() == [say("b"), b"x"]
 
 
 def test_a_hold_in_one_direction_does_not_stop_the_other():

@@ -200,6 +200,21 @@ def test_what_the_translator_answers_a_plugin_comes_behind_what_it_had_said_befo
     assert s.to_client() == [say("1"), say("2"), say("asked", "user")]
 
 
+def test_audio_that_no_plugin_looks_at_does_not_overtake_a_message_of_the_same_upstream_frame():
+    class Speaking(Plain):
+        def upstream_frame(self, frame):
+            self.session.to_client({"type": "AgentStartedSpeaking"})
+            self.session.to_client(frame)
+
+    s = drive(
+        translator=Speaking,
+        plugins=[plugin("p", upstream_frame=lambda session, message: None)],
+    )
+    s.to_client()
+    s.upstream(b"voice")
+    assert s.to_client() == [{"type": "AgentStartedSpeaking"}, b"voice"]
+
+
 def test_a_send_inside_a_hook_runs_no_hook_inside_it():
     depth, deepest = 0, 0
 

@@ -122,7 +122,8 @@ async def test_reading_goes_on_while_writing_is_blocked():
         await reading
 
 
-async def test_reading_stops_while_there_is_no_room_and_goes_on_when_there_is():
+async def test_reading_stops_while_there_is_no_room_and_goes_on_when_there_is(monkeypatch):
+    monkeypatch.setattr("voiceproxy.reader.ROOM_CHECK", 3600)
     async with an_end() as end:
         end.may_send = False
         reading = asyncio.ensure_future(end.read())
@@ -179,6 +180,51 @@ async def test_a_ping_is_answered_while_writing_is_blocked_but_not_for_ever():
         assert await end.client.frame() == (10, b"again")
         end.client.reset()
         await reading
+
+
+async def test_pings_cannot_fill_our_memory_while_nothing_else_is_written():
+    async with an_end() as end:
+        end.client.stop_reading()
+        await _nearly_block(end)
+        reading = asyncio.ensure_future(end.read())
+        for _ in range(5000):
+            end.client.send(9, bytes(125))
+        end.client.send(1, b"behind the pings")
+        await until(lambda: end.frames)
+        assert end.leg._transport.get_write_buffer_size() < 200_000
+        end.client.reset()
+        await reading
+
+
+async def _nearly_block(end):
+    """Fill the kernel's buffers and a little of ours; no write waits."""
+    while True:
+        await asyncio.sleep(0)
+        if end.leg._transport.get_write_buffer_size() > 0:
+            break
+        end.leg.outbox.put(Binary(bytes(8000)))
+        end.leg.flush()
+    assert end.leg._writer is None
+
+
+async def test_what_is_unsent_when_both_have_closed_gets_its_time_and_no_more():
+    async with an_end(close_timeout=0.1) as end:
+        end.client.stop_reading()
+        await _nearly_block(end)
+        end.client.send(8, b"\x03\xe8")
+        assert await end.read() == Close(1000)
+        end.leg.outbox.put_close(Close(1000))
+        async with asyncio.timeout(2):
+            await end.leg.finish()
+        assert end.leg.lost
+
+
+async def test_the_heartbeat_ends_with_the_connection():
+    async with an_end(heartbeat=0.05) as end:
+        end.client.reset()
+        await until(lambda: end.leg.lost)
+        await asyncio.sleep(0.1)  # several beats
+        assert end.leg._beat.when() < asyncio.get_running_loop().time()
 
 
 async def test_a_silent_peer_is_pinged_and_one_that_answers_stays():
@@ -253,13 +299,14 @@ async def test_a_peer_that_takes_nothing_is_aborted_after_the_close_timeout():
 async def test_a_peer_that_reads_for_ever_is_aborted_in_the_end():
     async with an_end(close_timeout=0.05) as end:
         await end.block()
-        for _ in range(200):
+        for _ in range(400):
             end.leg.outbox.put(Binary(bytes(MIB // 4)))
         end.leg.outbox.put_close(Close(4002))
         slow = asyncio.ensure_future(_read_slowly(end.client))
-        async with asyncio.timeout(5):
+        started = asyncio.get_running_loop().time()
+        async with asyncio.timeout(PATIENCE):
             await end.leg.finish()
-        assert end.leg.lost
+        assert 0.4 < asyncio.get_running_loop().time() - started < 2
         slow.cancel()
 
 

@@ -46,7 +46,8 @@ class Recorder:
             await self.in_connect(session)
 
     @hookimpl
-    def voiceproxy_close(self, session: Session, close: Closing) -> None:
+    async def voiceproxy_close(self, session: Session, close: Closing) -> None:
+        await asyncio.sleep(0.01)  # what is cancelled here is not recorded
         self.closed.append(close)
 
     @property
@@ -415,6 +416,35 @@ async def test_a_client_that_is_gone_when_its_upgrade_is_answered_leaves_no_upst
     assert {one.outcome for one in recorder.closed} <= {"left", "closed"}
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_client_that_is_lost_around_its_101_leaves_no_upstream(when, monkeypatch):
+    prepare = web.WebSocketResponse.prepare
+
+    async def lose(self, request):
+        if when == "after":
+            await prepare(self, request)
+        request.transport.abort()
+        await until(lambda: request.transport is None)
+        if when == "before":
+            raise ConnectionResetError
+
+    recorder = Recorder()
+    async with relaying(echo, recorder) as proxy:
+        monkeypatch.setattr(web.WebSocketResponse, "prepare", _on_path("/fake", lose, prepare))
+        client = await RawClient.connect(proxy.endpoint)
+        assert await client.at_end() or when == "after"
+        client.leave()
+        await until(lambda: recorder.closed)
+    assert recorder.ends == [("left", "client", 0)]
+
+
+def _on_path(path, special, usual):
+    async def prepare(self, request):
+        return await (special if request.path == path else usual)(self, request)
+
+    return prepare
+
+
 @pytest.mark.parametrize("stage", ["hook", "dial", "upgraded", "talking", "blocked"])
 async def test_handler_cancellation_changes_nothing(stage):
     """``TestServer`` cancels handlers when their client leaves, production does not."""
@@ -488,6 +518,23 @@ async def test_shutdown_while_an_upgrade_is_being_answered_closes_it_with_1001(m
             heard = await hear(ws)
         await stopping[0]
     assert heard.code == 1001
+
+
+async def test_shutdown_ends_even_when_a_plugin_will_not():
+    class Stubborn:
+        @hookimpl
+        async def voiceproxy_close(self, session: Session) -> None:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                await asyncio.sleep(1)
+
+    async with (
+        relaying(echo, Stubborn(), hook_timeout=0.05, close_timeout=0.05) as proxy,
+        connected(proxy.endpoint),
+    ):
+        async with asyncio.timeout(0.8):
+            await proxy.app[RECEPTION].stop()
 
 
 # What the log says.

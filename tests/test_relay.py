@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 
@@ -141,6 +142,35 @@ async def test_a_plugin_cannot_put_an_illegal_close_on_the_wire(code):
     assert heard.reason == "ü" * 61
 
 
+async def test_our_close_code_wins_over_an_upstream_that_talks_on():
+    codes = []
+
+    async def talk(ws, request):
+        talking = asyncio.ensure_future(_talk(ws))
+        codes.append((await hear(ws)).code)
+        talking.cancel()
+
+    class Closer:
+        @hookimpl
+        def voiceproxy_client_frame(self, session: Session, frame: Text | Binary) -> None:
+            session.later(0.002, lambda: session.close(4002))
+
+    async with relaying(talk, Closer()) as proxy:
+        for _ in range(20):
+            async with connected(proxy.endpoint) as ws:
+                await ws.send_bytes(b"x")
+                await hear(ws)
+        await until(lambda: not proxy.live)
+    assert codes == [4002] * 20
+
+
+async def _talk(ws):
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await ws.send_str("and another thing")
+            await asyncio.sleep(0)
+
+
 async def test_a_clients_illegal_close_code_goes_no_further():
     got = Heard()
 
@@ -243,6 +273,7 @@ async def test_a_stalled_client_stops_the_reading_of_its_upstream_at_the_bound()
         before = psutil.Process().memory_info().rss
         await asyncio.sleep(0.3)  # time to do wrong
         assert core.client.bytes < 1_000_000 + 64_000
+        assert proxy.unsent < 64_000 + 65_536 + 16_384 + 100
         assert sent[0] < 20_000_000
         assert psutil.Process().memory_info().rss - before < 10_000_000
 
@@ -478,6 +509,34 @@ async def test_a_dial_that_fails_in_an_unknown_way_ends_its_session_with_1011():
         running(FakeBackend("ws://127.0.0.1:1/", dial="after", headers=[1])) as proxy,
         connected(proxy.endpoint) as ws,
     ):
+        heard = await hear(ws)
+    assert (heard.errors, heard.code) == (["internal_error"], 1011)
+
+
+class Garbling(Redialling):
+    """Sends what no socket takes."""
+
+    def client_frame(self, frame, message) -> None:
+        self.session.to_upstream(Binary("text"))  # type: ignore[arg-type]
+
+    def upstream_frame(self, frame) -> None:
+        self.session.to_client(Binary("text"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", ["client", "upstream"])
+async def test_a_frame_no_socket_takes_ends_only_its_session_with_1011(side, caplog):
+    async def speak(ws, request):
+        await ws.receive()
+        if side == "upstream":
+            await ws.send_str("{}")
+        await hear(ws)
+
+    async with (
+        relaying(speak, backend={"translator": Garbling}) as proxy,
+        connected(proxy.endpoint) as ws,
+    ):
+        await hear_one(ws)
+        await ws.send_json({"type": "Settings"} if side == "client" else {"type": "KeepAlive"})
         heard = await hear(ws)
     assert (heard.errors, heard.code) == (["internal_error"], 1011)
 

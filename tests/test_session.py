@@ -368,7 +368,10 @@ def test_a_plugin_that_raises_ends_its_session_and_no_plugin_runs_again(caplog):
 
 
 def test_a_plugin_that_raises_drops_what_was_queued_for_both_sides_and_what_waited():
+    seen = []
+
     def fail(session, message):
+        seen.append(message.get("content"))
         if message.get("content") == "2":
             session.to_client(say("more"))
             session.to_upstream(inject("more"))
@@ -379,7 +382,23 @@ def test_a_plugin_that_raises_drops_what_was_queued_for_both_sides_and_what_wait
     s.upstream(many(say("1"), say("2"), say("3")))
     assert _types(s.to_client()) == ["Error"]
     assert s.to_upstream() == []
+    assert seen[-2:] == ["1", "2"]
     assert s.upstream_closed == Close(1000, "plugin_failed")
+
+
+def test_what_was_sent_beside_the_frame_a_plugin_fails_on_is_shown_to_nobody():
+    seen = []
+
+    def send(session, frame):
+        session.to_upstream(say("beside"))
+
+    s = relaying(
+        plugin("sends", client_frame=send),
+        plugin("sees", client_frame=lambda session, message: seen.append(message)),
+        plugin("fails", client_frame=_raise),
+    )
+    s.client(say("x"))
+    assert seen == [say("x")]
 
 
 def test_a_plugins_own_session_error_is_a_plugins_fault_all_the_same():
@@ -503,6 +522,13 @@ def test_what_cannot_be_stopped_overflows_the_upstream_at_the_bound():
     assert s.to_client()[-1]["code"] == "upstream_overflow"
     end = s.core.summary()
     assert (end.code, end.by) == (1000, "upstream")
+
+
+def test_an_error_that_ends_a_session_is_not_followed_by_another_because_it_was_too_much():
+    s = relaying(limits=Limits(client_buffer=1))
+    s.core.end(UpstreamFault("upstream_timeout", "No answer.", 1013))
+    assert [one["code"] for one in s.to_client()] == ["upstream_timeout"]
+    assert s.closed == Close(1013, "upstream_timeout")
 
 
 def test_an_overflow_that_is_over_before_it_is_looked_at_is_none():

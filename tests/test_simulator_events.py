@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any
 
 import pytest
+from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
 from openai.types.realtime import RealtimeServerEvent
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from voiceproxy_simulator import SCENARIOS
 from voiceproxy_simulator.testing import Rehearsal, silence, tone
@@ -15,6 +16,15 @@ from voiceproxy_simulator.validation import server_events
 
 SESSION_ECHO = {"id", "object", "expires_at"}
 """What the API adds to a session it shows; the package's types describe what a client sends."""
+
+OTHER_SERVERS = {
+    "created-omitted",
+    "beta-names",
+    "missing-indexes",
+    "string-error",
+    "unknown-events",
+}
+"""Scenarios whose events are not the API's own, on purpose."""
 
 TOOLS = [
     {
@@ -76,10 +86,8 @@ def test_an_unknown_key_deep_inside_an_event_is_noticed() -> None:
         assert_real_event(event)
 
 
-@pytest.mark.parametrize("scenario", [None, *SCENARIOS])
-@pytest.mark.parametrize("pace", ["burst", "realtime"])
-def test_every_event_of_every_scenario_is_a_real_event(scenario: str | None, pace: str) -> None:
-    rehearsal = Checked(scenario=scenario, pace=pace, configured=False)
+def perform(rehearsal: Rehearsal) -> list[Any]:
+    """Something of everything a session can hold; the frames that were sent."""
     transcription = {"model": "gpt-4o-transcribe"}
     session = {"type": "realtime", "tools": TOOLS, "audio": {"input": {}}}
     session["audio"]["input"]["transcription"] = transcription
@@ -89,14 +97,56 @@ def test_every_event_of_every_scenario_is_a_real_event(scenario: str | None, pac
     for text in ("hello", "call get_weather and get time", "count to 5"):
         rehearsal.ask(text)
         rehearsal.advance(20)
+    rehearsal.ask("written", output_modalities=["text"])
+    rehearsal.advance(20)
     rehearsal.say(silence(0.4) + tone(1.0) + silence(0.6))
     rehearsal.advance(0.1)
     rehearsal.say(tone(0.5) + silence(0.5))
     rehearsal.client({"type": "response.create"}, {"type": "response.cancel"}, "{}")
     rehearsal.advance(20)
     rehearsal.frames()
-    assert rehearsal.line.sent
-    assert_ids_are_consistent(rehearsal.line.sent)
+    return rehearsal.line.sent
+
+
+@pytest.mark.parametrize(
+    "scenario", [None, *(name for name in SCENARIOS if name not in OTHER_SERVERS)]
+)
+@pytest.mark.parametrize("pace", ["burst", "realtime"])
+def test_every_event_of_every_scenario_is_a_real_event(scenario: str | None, pace: str) -> None:
+    frames = perform(Checked(scenario=scenario, pace=pace, configured=False))
+    assert frames
+    assert_ids_are_consistent(frames)
+
+
+@pytest.mark.parametrize("scenario", sorted(OTHER_SERVERS - {"created-omitted"}))
+def test_other_servers_send_something_the_api_does_not(scenario: str) -> None:
+    frames = perform(Rehearsal(scenario=scenario, configured=False))
+    assert not all(is_real(frame) for frame in frames)
+
+
+def is_real(event: dict[str, Any]) -> bool:
+    try:
+        assert_real_event(event)
+    except (AssertionError, ValidationError):
+        return False
+    return True
+
+
+def test_a_server_that_omits_created_sends_real_events_all_the_same() -> None:
+    frames = perform(Rehearsal(scenario="created-omitted", configured=False))
+    assert all(is_real(frame) for frame in frames)
+    assert "response.created" not in [frame["type"] for frame in frames]
+
+
+def test_every_event_of_the_beta_is_one_of_the_betas_own_types() -> None:
+    beta: TypeAdapter[Any] = TypeAdapter(BetaServerEvent)
+    frames = perform(Rehearsal(scenario="beta-names", configured=False))
+    for frame in frames:
+        model = beta.validate_python(frame)
+        assert model.type == frame["type"]
+        assert_no_unknown_keys(model, frame["type"])
+    kinds = {frame["type"] for frame in frames}
+    assert {"conversation.item.created", "response.audio.delta", "response.text.delta"} <= kinds
 
 
 def assert_ids_are_consistent(frames: list[Any]) -> None:

@@ -9,6 +9,7 @@ from voiceproxy.app import (
     stand_in,
 )
 from voiceproxy.backend import Endpoint, Translator, Upstream
+from voiceproxy.chores import Timer
 from voiceproxy.closing import Closing, Traffic
 from voiceproxy.errors import (
     ClientFault,
@@ -50,6 +51,7 @@ __all__ = [
     "Upstream",
     "Translator",
     "TranslatorSession",
+    "Timer",
     "add_endpoint",
     "stand_in",
     # Frames

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from voiceproxy.closing import BeforeUpgrade, Closing, Record
-from voiceproxy.errors import SessionError
+from voiceproxy.errors import ClientFault, SessionError, UpstreamFault
 from voiceproxy.frames import ABNORMAL, NORMAL, Close, Text
 
 if TYPE_CHECKING:
@@ -46,6 +46,19 @@ class Ending:
             self._core.to_client.stop_holding()
             self._core.to_client.send(frame)
         self._core.submit(self._finish, _close(close_code, code, description, frame), by)
+
+    def check_overflow(self) -> None:
+        """A queue has got too long by what cannot be stopped. Raises SessionError if it still is.
+
+        Not when an Error is about to end the session: that may have been too much itself.
+        """
+        if self.record.error is not None:
+            return
+        if self._core.client.overflowing:
+            raise ClientFault("client_overflow", "The client does not read; its queue is full.")
+        if self._core.upstream.overflowing:
+            text = "The upstream does not read; its queue is full."
+            raise UpstreamFault("upstream_overflow", text)
 
     def abandon(self, fault: SessionError) -> None:
         """Something broke: drop what is queued, tell the client without asking any plugin."""

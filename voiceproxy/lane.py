@@ -98,7 +98,7 @@ class Lane:
                 first = link.place + 1
             return not (self._lines and self._waits(frame, first, len(chain.start)))
         finally:
-            self.frame = self.observed = None
+            self.frame = None
 
     def _show(self, frame: Frame, link: Link) -> bool:
         """Call one implementation; True when the frame stops there."""

@@ -112,7 +112,6 @@ class Leg:
             self.outbox.clear()
         finally:
             self._writer = None
-            self._pongs = 0
         self._on_room()
         self.flush()
 
@@ -123,8 +122,8 @@ class Leg:
 
     def pong(self, payload: bytes) -> None:
         """Answer a ping."""
-        if self._writer is not None:
-            self._pongs += 1
+        blocked = self._transport.get_write_buffer_size() > 0
+        self._pongs = self._pongs + 1 if blocked else 0
         if self._pongs <= MAX_PONGS_WHILE_BLOCKED:
             self._control(self.websocket.pong(payload))
 

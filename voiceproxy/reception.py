@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ class Reception:
         )
         self._timing = Timing(settings.close_timeout, settings.heartbeat, settings.max_client_frame)
         self._live: dict[asyncio.Task[web.StreamResponse], Visit] = {}
-        self._client: aiohttp.ClientSession | None = None
+        self._client: aiohttp.ClientSession  # from start() to close()
 
     @property
     def live(self) -> int:
@@ -77,16 +77,15 @@ class Reception:
             visit.stopping = True
             visit.core.reply_error(error_codes.SERVER_SHUTTING_DOWN, STOPPING)
             visit.core.shut_down(Close(GOING_AWAY, "the proxy is shutting down"))
-        if tasks:
-            limit = 12 * self._settings.close_timeout + self._settings.hook_timeout
-            _, late = await asyncio.wait(tasks, timeout=limit)
-            for task in late:
-                task.cancel()
+        late = await _wait(tasks, 3 * self._settings.close_timeout + self._settings.hook_timeout)
+        for task in late:
+            self._live[task].leave()
+        for task in await _wait(late, self._settings.close_timeout):
+            task.cancel()
 
     async def close(self) -> None:
         """Give back the client session."""
-        if self._client is not None:
-            await self._client.close()
+        await self._client.close()
 
     async def answer(self, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
         """Handle one request to an endpoint.
@@ -201,8 +200,6 @@ class Reception:
         return upstream.dial == "before"
 
     async def _dial(self, upstream: Upstream) -> UpstreamWebSocket:
-        if self._client is None:
-            raise RuntimeError("the application has not been started")
         return await dial(self._client, upstream, self._settings.max_upstream_frame)
 
     async def _dial_first(self, visit: Visit, upstream: Upstream) -> UpstreamWebSocket:
@@ -251,6 +248,16 @@ class Reception:
             end.error or "",
         )
         return opened.websocket
+
+
+async def _wait(
+    tasks: Collection[asyncio.Task[web.StreamResponse]], seconds: float
+) -> Collection[asyncio.Task[web.StreamResponse]]:
+    """Returns those that are still running after that time."""
+    if not tasks:
+        return ()
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    return late
 
 
 def _offered(request: web.Request) -> list[str]:

@@ -66,8 +66,8 @@ class Relay:
         self._core = core
         self._timing = timing
         self._dial = dial
-        self._client: Leg | None = None
-        self._upstream: Leg | None = None
+        self._legs: list[Leg] = []
+        """The client's, and the upstream's while there is one."""
         self._readers: list[Reader] = []
         self._leaving: list[asyncio.Task[None]] = []
         self._finisher: asyncio.Task[None] | None = None
@@ -85,15 +85,15 @@ class Relay:
         """Relay until both sockets are closed. ``dialled``: the upstream if it is there already."""
         core = self._core
         self._dialled = dialled
-        self._client = self._leg("client", websocket, transport, core.client)
-        reader = Reader(self._client, lambda: core.closing or core.client_may_send)
+        leg = self._leg("client", websocket, transport, core.client)
+        reader = Reader(leg, lambda: core.closing or core.client_may_send)
         self._readers.append(reader)
         core.on_output = self._flush
         try:
             core.open(upstream)
             if upstream.url is not None and not core.closing:
                 self._upstream_task = self._task("upstream", self._serve_upstreams(upstream))
-            await self._read_client(self._client, reader)
+            await self._read_client(leg, reader)
         except Exception:
             core.log.exception("relaying failed; the session ends")
             self._break()
@@ -148,7 +148,7 @@ class Relay:
         if close is None or core.closing:
             leg.peer_has_closed()
             return
-        self._upstream = None  # from now on the outbox is the next connection's
+        self._legs.remove(leg)  # from now on the outbox is the next connection's
         leg.detach(close)
         self._leaving.append(self._task("leaving", leg.finish()))
         if reader.broken == TOO_BIG:
@@ -175,7 +175,6 @@ class Relay:
             "upstream", websocket, websocket.transport, core.upstream, release=websocket.abort
         )
         reader = Reader(leg, lambda: core.closing or core.upstream_may_send)
-        self._upstream = leg
         self._readers.append(reader)
         core.upstream_opened(websocket.headers)
         leg.flush()
@@ -192,10 +191,8 @@ class Relay:
     # Output, and the end.
 
     def _flush(self) -> None:
-        if self._client is not None:
-            self._client.flush()
-        if self._upstream is not None:
-            self._upstream.flush()
+        for leg in self._legs:
+            leg.flush()
         self._check_room()
         if self._core.closing and self._finisher is None:
             self._finisher = self._task("finisher", self._finish())
@@ -208,8 +205,7 @@ class Relay:
         """Both legs write what they have and close, at the same time."""
         if self._dialling and self._upstream_task is not None:
             self._upstream_task.cancel()
-        legs = [leg for leg in (self._client, self._upstream) if leg is not None]
-        await asyncio.gather(*(leg.finish() for leg in legs), *self._leaving)
+        await asyncio.gather(*(leg.finish() for leg in self._legs), *self._leaving)
 
     async def _end(self) -> None:
         """Returns when nothing of this session is left but its close hooks."""
@@ -226,7 +222,7 @@ class Relay:
     def _leg(
         self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox, **more: Any
     ) -> Leg:
-        return Leg(
+        leg = Leg(
             f"{name} {self._core.introduction.id}",
             websocket,
             transport,
@@ -236,6 +232,8 @@ class Relay:
             on_room=self._check_room,
             **more,
         )
+        self._legs.append(leg)
+        return leg
 
     def _task(self, role: str, coroutine: Any) -> asyncio.Task[None]:
         name = f"voiceproxy {role} {self._core.introduction.id}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from voiceproxy.agent import ONLY
 from voiceproxy.chores import Chores
 from voiceproxy.ending import Ending
-from voiceproxy.errors import ClientFault, PluginFault, SessionError, UpstreamFault
+from voiceproxy.errors import PluginFault, SessionError
 from voiceproxy.frames import INTERNAL_ERROR, Close, Frame, Text
 from voiceproxy.gate import Gate
 from voiceproxy.handle import Session, TranslatorSession
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from voiceproxy.chores import Runtime
     from voiceproxy.closing import BeforeUpgrade, Closing
     from voiceproxy.ending import ErrorFrame
+    from voiceproxy.errors import UpstreamFault
 
 logger = logging.getLogger("voiceproxy.session")
 
@@ -234,16 +235,7 @@ class SessionCore:
     def _put(self, outbox: Outbox, frame: Frame, paced: bool) -> None:
         outbox.put(frame, paced=paced)
         if not paced and outbox.overflowing:
-            self.submit(self._check_overflow)
-
-    def _check_overflow(self) -> None:
-        if self.ending.record.error is not None:
-            return  # the Error that ends the session may have been too much itself
-        if self.client.overflowing:
-            raise ClientFault("client_overflow", "The client does not read; its queue is full.")
-        if self.upstream.overflowing:
-            text = "The upstream does not read; its queue is full."
-            raise UpstreamFault("upstream_overflow", text)
+            self.submit(self.ending.check_overflow)
 
     def translated(self, frame: Frame, only: str | None) -> None:
         """A Voice Agent frame from the translator: through the plugins, to the client."""

@@ -72,6 +72,11 @@ class Visit:
         if self.stopping:
             raise Refuse(503, STOPPING)
 
+    def leave(self) -> None:
+        """Drop the client's connection, if it is still there."""
+        if self.request.transport is not None:
+            self.request.transport.abort()
+
     async def wait_for(self, coroutine: Coroutine[Any, Any, T], name: str) -> T:
         """Run it for as long as the client waits and the proxy is not stopping (``check``)."""
         task = asyncio.get_running_loop().create_task(coroutine, name=name)

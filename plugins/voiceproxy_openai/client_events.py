@@ -17,6 +17,10 @@ MARK = "voiceproxy_create"
 """The metadata key that tells, in ``response.created``, which of our creates made a response."""
 
 
+SAY_EXACTLY = "Say exactly the following, word for word and nothing else:"
+"""Before the words of a statement. The form is the vendor's own, with an empty ``input``."""
+
+
 class SentItem(NamedTuple):
     """What identifies an item we asked the upstream to create."""
 
@@ -47,6 +51,11 @@ class ClientEvents:
         content = [{"type": "input_text", "text": text}]
         return self._create_item({"type": "message", "role": "user", "content": content})
 
+    def create_agent_message(self, text: str) -> SentItem:
+        """``conversation.item.create`` for something the agent says without being asked."""
+        content = [{"type": "output_text", "text": text}]
+        return self._create_item({"type": "message", "role": "assistant", "content": content})
+
     def create_function_output(self, call_id: str, output: str) -> SentItem:
         """``conversation.item.create`` for the answer to a function call (FCT-3)."""
         return self._create_item(
@@ -67,10 +76,22 @@ class ClientEvents:
 
     def create_response(self) -> str:
         """``response.create``; returns its event id, which its metadata repeats."""
+        return self._create_response({})
+
+    def create_statement(self, words: str) -> str:
+        """``response.create`` that has the model say these words, whatever was asked before."""
+        instructions = f"{SAY_EXACTLY}\n{words}"
+        return self._create_response(
+            {"input": [], "instructions": instructions, "tool_choice": "none"}
+        )
+
+    def _create_response(self, options: Event) -> str:
         event_id = self._event_id("create")
         event: Event = {"type": "response.create", "event_id": event_id}
         if self._mark_responses:
-            event["response"] = {"metadata": {MARK: event_id}}
+            options = {**options, "metadata": {MARK: event_id}}
+        if options:
+            event["response"] = options
         self._send(event)
         return event_id
 

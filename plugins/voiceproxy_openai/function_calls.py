@@ -14,11 +14,10 @@ from voiceproxy_openai.reading import Event, text_at
 from voiceproxy_openai.responses import Response, Responses, ResponseState
 
 if TYPE_CHECKING:
-    from voiceproxy import TranslatorSession
+    from voiceproxy import Timer, TranslatorSession
     from voiceproxy_openai.items import Items
     from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.response_gate import ResponseGate
-    from voiceproxy_openai.timer import Timer
 
 MAX_BATCHES = 32
 """Batches kept for late answers; a call nobody answered for so long is forgotten."""
@@ -179,6 +178,11 @@ class FunctionCalls:
         batch.owed = not batch.cancelled
         self._settle(batch)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the client is to answer a call whose response is over."""
+        return any(batch.has(CallState.REQUESTED) for batch in self._batches.values())
+
     def response_ended(self, response: Response, *, cancelled: bool) -> bool:
         """A response is over upstream. True while calls of it wait for an answer."""
         batch = self._batches.get(response.key)
@@ -242,6 +246,7 @@ class FunctionCalls:
         else:
             self._session.log.warning("a function call was not answered in %g s", self._timeout)
             self._settle(batch)
+            self._gate.reconsider()
 
 
 def output_of(message: Event) -> str:

@@ -12,11 +12,10 @@ from voiceproxy_openai.memory import Recent
 from voiceproxy_openai.reading import Event, object_at, objects_at, text_at
 
 if TYPE_CHECKING:
-    from voiceproxy import TranslatorSession
+    from voiceproxy import Timer, TranslatorSession
     from voiceproxy_openai.function_calls import FunctionCalls
     from voiceproxy_openai.output import Output
     from voiceproxy_openai.response_gate import ResponseGate
-    from voiceproxy_openai.timer import Timer
 
 
 @dataclass(slots=True)
@@ -25,9 +24,11 @@ class PendingItem:
 
     sent: SentItem
     call_id: str
-    """Of a function's output; ``""`` for a user's message."""
+    """Of a function's output; ``""`` for a message."""
+    role: str
+    """Of a message."""
     text: str
-    """Of a user's message."""
+    """Of a message."""
     confirmed: Callable[[], None]
     timer: Timer
 
@@ -35,7 +36,7 @@ class PendingItem:
         """Whether an item with an id of the server's own making can only be this one."""
         if self.call_id:
             return text_at(item, "call_id") == self.call_id
-        if item.get("type", "message") != "message" or item.get("role") != "user":
+        if item.get("type", "message") != "message" or item.get("role") != self.role:
             return False
         parts = objects_at(item, "content")
         if any(part.get("type") == "input_audio" for part in parts):
@@ -72,6 +73,7 @@ class Items:
         confirmed: Callable[[], None],
         *,
         call_id: str = "",
+        role: str = "user",
         text: str = "",
     ) -> None:
         """An item was sent: ``confirmed`` is called once, when it is there or overdue.
@@ -80,8 +82,13 @@ class Items:
         """
         item_id = sent.item_id
         timer = self._session.later(self._timeout, lambda: self._overdue(item_id))
-        self._pending[item_id] = PendingItem(sent, call_id, text, confirmed, timer)
+        self._pending[item_id] = PendingItem(sent, call_id, role, text, confirmed, timer)
         self._gate.await_item(item_id)
+
+    @property
+    def to_be_answered(self) -> bool:
+        """Whether an item that asks for a response is not confirmed yet."""
+        return any(pending.role == "user" for pending in self._pending.values())
 
     def added(self, event: Event) -> None:
         """``conversation.item.created``, ``added`` or ``done``: the first of them confirms."""
@@ -92,21 +99,22 @@ class Items:
             self._confirm(item_id)
         elif item_id.startswith(ITEM_PREFIX) or item_id in self._adopted:
             return
+        elif not self._keeps_ids and self._adopt(item_id, item):
+            return
         elif item.get("role") == "assistant":
             self._output.conversation_item(item)
         elif item.get("type") == "function_call":
             self._calls.learn(item)
-        elif not self._keeps_ids:
-            self._adopt(item_id, item)
 
-    def _adopt(self, item_id: str, item: Event) -> None:
+    def _adopt(self, item_id: str, item: Event) -> bool:
         """Where a server replaces ids, the oldest item it can mean is confirmed."""
         for pending in self._pending.values():
             if pending.is_meant_by(item):
                 if item_id:
                     self._adopted.add(item_id)
                 self._confirm(pending.sent.item_id)
-                return
+                return True
+        return False
 
     def _confirm(self, item_id: str) -> None:
         pending = self._pending.pop(item_id)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from voiceproxy_openai.audio_formats import AudioFormat
 
 if TYPE_CHECKING:
-    from voiceproxy import TranslatorSession
+    from voiceproxy import Timer, TranslatorSession
     from voiceproxy_openai.response_gate import ResponseGate
     from voiceproxy_openai.settings import OpenAISettings
-    from voiceproxy_openai.timer import Timer
 
 
 class ManualCommits:
@@ -44,6 +43,11 @@ class ManualCommits:
         self._longest: Timer | None = None
 
     @property
+    def user_speaks(self) -> bool:
+        """Whether audio comes without a pause."""
+        return self._pause is not None
+
+    @property
     def _least(self) -> int:
         """Bytes a commit needs now."""
         settings = self._settings
@@ -67,7 +71,12 @@ class ManualCommits:
     def _await_pause(self) -> None:
         if self._pause is not None:
             self._pause.cancel()
-        self._pause = self._session.later(self._settings.commit_debounce, self._consider)
+        self._pause = self._session.later(self._settings.commit_debounce, self._paused)
+
+    def _paused(self) -> None:
+        self._pause = None
+        self._consider()
+        self._gate.reconsider()
 
     def _waited(self) -> None:
         self._longest = None

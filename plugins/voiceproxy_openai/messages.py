@@ -84,6 +84,10 @@ class Messages:
         """``Transcript`` or ``UtteranceEnd``, already whole."""
         self._send(message)
 
+    def injection_refused(self, reason: str) -> None:
+        """``InjectionRefused``: the agent will not say the words of an InjectAgentMessage."""
+        self._send({"type": "InjectionRefused", "message": reason})
+
     def error(self, code: str, description: str) -> None:
         """``Error`` the session survives."""
         self._send({"type": "Error", "description": description, "code": code})

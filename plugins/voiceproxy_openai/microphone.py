@@ -38,6 +38,11 @@ class Microphone:
         self._pace: AudioPace | None = None
         self._commits: ManualCommits | None = None
 
+    @property
+    def user_speaks(self) -> bool:
+        """Where turns are manual: whether the user is in the middle of one."""
+        return self._commits is not None and self._commits.user_speaks
+
     def configure(self, plan: SessionPlan) -> None:
         """The upstream expects audio of this plan."""
         session = self._session

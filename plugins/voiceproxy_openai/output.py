@@ -13,8 +13,8 @@ from voiceproxy_openai.responses import Response, Responses, ResponseState
 
 if TYPE_CHECKING:
     from voiceproxy import Binary, TranslatorSession
+    from voiceproxy_openai.dialogue import Dialogue
     from voiceproxy_openai.function_calls import FunctionCalls
-    from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.playback import Playback
 
 
@@ -38,14 +38,14 @@ class Output:
     def __init__(
         self,
         session: TranslatorSession,
-        messages: Messages,
+        dialogue: Dialogue,
         responses: Responses,
         calls: FunctionCalls,
         playback: Playback,
     ) -> None:
         self._send = session.to_client
         self._now = session.now
-        self._messages = messages
+        self._dialogue = dialogue
         self._responses = responses
         self._calls = calls
         self._playback = playback
@@ -174,12 +174,14 @@ class Output:
         """ConversationText, exactly once per item, however many events tell of it."""
         if not text.strip() or self._is_known(response, item_id, text.strip()):
             return
-        if response is not None:
-            if response.state is ResponseState.INTERRUPTED and not response.speaking:
-                return  # nobody has heard a word of it
-            self._responses.start_speaking(response)
-            response.said.add(text.strip())
-        self._messages.say("assistant", text)
+        if response is None:
+            self._dialogue.reply(text)
+            return
+        if response.state is ResponseState.INTERRUPTED and not response.speaking:
+            return  # nobody has heard a word of it
+        self._responses.start_speaking(response)
+        response.said.add(text.strip())
+        self._dialogue.reply(text, response.after)
 
     def _is_known(self, response: Response | None, item_id: str, text: str) -> bool:
         """Whether it was said. Remembers it when not.

@@ -7,15 +7,26 @@ is active or another create is in flight (DEF-4, DEF-6, DEF-7).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voiceproxy_openai.client_events import MARK
 from voiceproxy_openai.reading import Event
 
 if TYPE_CHECKING:
-    from voiceproxy import TranslatorSession
-    from voiceproxy_openai.timer import Timer
+    from voiceproxy import Timer, TranslatorSession
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """Something the agent is to say without being asked."""
+
+    send: Callable[[], str]
+    """Returns the event id of its response.create, or "" when it needs none."""
+    urgent: bool
+    """Before the answer that is wanted, not after it."""
 
 
 class ResponseGate:
@@ -29,6 +40,10 @@ class ResponseGate:
         self._timeout = timeout
         self._marked = marked
         self._wanted = False
+        self._urgent: deque[Statement] = deque()
+        self._patient: deque[Statement] = deque()
+        self._sent: Statement | None = None
+        """What the latest create is for; None: an answer."""
         self._unconfirmed: set[str] = set()
         self._active: set[str] = set()
         self._in_flight = ""
@@ -39,11 +54,30 @@ class ResponseGate:
         self._turn_committed = False
         """The server's VAD committed a turn, so the next response may be its own."""
         self._timer: Timer | None = None
+        self._due: Timer | None = None
+        """Rings when the server has not answered a committed turn in time."""
+        self.patient_may_go: Callable[[], bool]
+        """Whether nobody else is about to speak."""
 
     @property
     def busy(self) -> bool:
         """True while a response is active or asked for."""
         return bool(self._active or self._in_flight or self._unseen)
+
+    @property
+    def occupied(self) -> bool:
+        """True while a response is active, asked for, or to be asked for."""
+        return self.busy or self._wanted or self._due is not None or self.statements > 0
+
+    @property
+    def statements(self) -> int:
+        """How many wait."""
+        return len(self._urgent) + len(self._patient)
+
+    @property
+    def overruled(self) -> bool:
+        """True while a response that begins is in the way of something urgent."""
+        return bool(self._urgent)
 
     # What a response waits for.
 
@@ -61,10 +95,32 @@ class ResponseGate:
         self._wanted = True
         self._consider()
 
+    def state(self, statement: Statement) -> None:
+        """The agent is to say something."""
+        (self._urgent if statement.urgent else self._patient).append(statement)
+        self._consider()
+
+    def reconsider(self) -> None:
+        """Somebody who was about to speak is not any more."""
+        self._consider()
+
     def _consider(self) -> None:
-        if self._wanted and not self._unconfirmed and not self.busy:
-            self._wanted = False
-            self._in_flight = self._latest = self._create()
+        while not self._unconfirmed and not self.busy:
+            if self._urgent:
+                self._send(self._urgent.popleft())
+            elif self._wanted:
+                self._wanted = False
+                self._send(None)
+            elif self._patient and self._due is None and self.patient_may_go():
+                self._send(self._patient.popleft())
+            else:
+                return
+
+    def _send(self, statement: Statement | None) -> None:
+        event_id = self._create() if statement is None else statement.send()
+        if event_id:
+            self._sent = statement
+            self._in_flight = self._latest = event_id
             self._wait(self._forget_create)
 
     # What the upstream says.
@@ -72,6 +128,17 @@ class ResponseGate:
     def turn_committed(self) -> None:
         """The server's VAD ended a turn; it answers by itself."""
         self._turn_committed = True
+        self._answered_by_server()
+        self._due = self._session.later(self._timeout, self._forget_turn)
+
+    def _answered_by_server(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _forget_turn(self) -> None:
+        self._due = None
+        self._consider()
 
     def response_began(self, response_id: str, response: Event) -> None:
         """``response.created``, or the first sign of a response that came without it."""
@@ -81,6 +148,7 @@ class ResponseGate:
             self._stop_waiting()
         else:
             self._turn_committed = False
+            self._answered_by_server()
 
     def _is_ours(self, response: Event) -> bool:
         """By the mark; where a server shows no metadata, by what else could have caused it."""
@@ -106,9 +174,12 @@ class ResponseGate:
         """
         if not self._latest or event_id not in ("", self._latest):
             return
+        if self._sent is None or not (event_id or self._in_flight):
+            self._wanted = True  # the second: the server could not answer a spoken turn itself
+        else:
+            (self._urgent if self._sent.urgent else self._patient).appendleft(self._sent)
         self._in_flight = ""
         self._stop_waiting()
-        self._wanted = True
         if not self._active:
             self._unseen = True
             self._wait(self._forget_unseen)

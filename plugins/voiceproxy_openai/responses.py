@@ -12,14 +12,14 @@ from voiceproxy_openai.memory import Recent
 from voiceproxy_openai.reading import Event, object_at, text_at
 
 if TYPE_CHECKING:
-    from voiceproxy import TranslatorSession
+    from voiceproxy import Timer, TranslatorSession
     from voiceproxy_openai.audio_output import AudioOutput
     from voiceproxy_openai.client_events import ClientEvents
+    from voiceproxy_openai.dialogue import Dialogue
     from voiceproxy_openai.function_calls import FunctionCalls
     from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.output import Output
     from voiceproxy_openai.response_gate import ResponseGate
-    from voiceproxy_openai.timer import Timer
 
 
 class ResponseState(Enum):
@@ -57,6 +57,8 @@ class Response:
     """Text by item and content index, for servers that send no whole items."""
     said: set[str] = field(default_factory=set)
     """The texts the client has got of it."""
+    after: frozenset[str] = frozenset()
+    """The spoken turns it answers that were not written down when it began."""
 
 
 class Responses:
@@ -66,12 +68,16 @@ class Responses:
         self,
         session: TranslatorSession,
         messages: Messages,
+        dialogue: Dialogue,
         upstream: ClientEvents,
         gate: ResponseGate,
         timeout: float,
+        ack_timeout: float,
     ) -> None:
         self._session = session
         self._messages = messages
+        self._dialogue = dialogue
+        self._ack_timeout = ack_timeout
         self._upstream = upstream
         self._gate = gate
         self._timeout = timeout
@@ -156,9 +162,12 @@ class Responses:
             f"response_{self._count}", response_id, began if turn_ended is None else turn_ended
         )
         response.latest = began
+        response.after = self._dialogue.unwritten
         self._open[response_id] = response
         self._watch(response, self._timeout)
         self._gate.response_began(response.key, given)
+        if self._gate.overruled:
+            self._stop(response)
         return response
 
     def _watch(self, response: Response, seconds: float) -> None:
@@ -195,6 +204,21 @@ class Responses:
             if response.state is ResponseState.RUNNING:
                 response.state = ResponseState.INTERRUPTED
 
+    def stop(self) -> bool:
+        """Cancel what is running, for something else the agent is to say. False: nothing was."""
+        running = [one for one in self._open.values() if one.state is ResponseState.RUNNING]
+        for response in running:
+            self._stop(response)
+        return bool(running)
+
+    def _stop(self, response: Response) -> None:
+        """Its end is awaited no longer than any other answer: somebody waits to speak."""
+        response.state = ResponseState.INTERRUPTED
+        self._upstream.cancel_response(response.id)
+        if response.timer is not None:
+            response.timer.cancel()
+        response.timer = self._session.later(self._ack_timeout, lambda: self.end(response))
+
     def done(self, event: Event) -> None:
         """``response.done``: the one end of a response, whatever its status."""
         given = object_at(event, "response")
@@ -227,6 +251,7 @@ class Responses:
         if response.timer is not None:
             response.timer.cancel()
         response.state = ResponseState.DONE
+        self._dialogue.flush()
         # The calls first: what they want is then asked for once, with everything else.
         if not self.calls.response_ended(response, cancelled=cancelled):
             self.finish(response)

@@ -14,10 +14,9 @@ from voiceproxy_openai.settings_mapping import SessionPlan, UnsupportedSettings,
 from voiceproxy_openai.upstream import connected_model
 
 if TYPE_CHECKING:
-    from voiceproxy import TranslatorSession
+    from voiceproxy import Timer, TranslatorSession
     from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.session_updates import SessionUpdates
-    from voiceproxy_openai.timer import Timer
 
 COMPONENT_RATE, AGENT_RATE = 16000, 24000
 """What linear16 without ``audio.input`` has, in Hz, by dialect."""

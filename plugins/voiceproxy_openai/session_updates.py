@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from voiceproxy_openai.client_events import ClientEvents
 from voiceproxy_openai.errors import UpstreamError
 from voiceproxy_openai.reading import Event, first_object_at, object_at
-from voiceproxy_openai.settings_mapping import think_options, transcription
+from voiceproxy_openai.settings_mapping import think_options, transcription, writes_only
 from voiceproxy_openai.voices import spoken_voice
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class SessionUpdates:
         self._upstream = upstream
         self._agent: Event = {}
         self._pending: dict[str, PendingUpdate] = {}
+
+    @property
+    def text_only(self) -> bool:
+        """Whether the agent writes instead of speaking."""
+        return writes_only(first_object_at(self._agent, "think"))
 
     def begin(self, agent: Event) -> None:
         """The Settings' ``agent`` has been applied."""

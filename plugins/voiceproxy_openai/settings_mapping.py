@@ -232,6 +232,11 @@ def _tool(function: Event) -> Event:
     return tool
 
 
+def writes_only(think: Event) -> bool:
+    """Whether ``agent.think`` asks for text without audio."""
+    return _modalities(strings_at(think, "outputModalities")) == {"output_modalities": ["text"]}
+
+
 def _modalities(asked: list[str]) -> Event:
     """The API takes one of the two; audio always brings its transcript (MAP-11)."""
     for modality in ("audio", "text"):

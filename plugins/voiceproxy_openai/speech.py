@@ -38,9 +38,12 @@ class Speech:
         self._playback = playback
         self.automatic = True
         """False in manual mode, where a commit is ours and no response follows by itself."""
+        self.speaking = False
+        """The user is, as far as the upstream has told."""
 
     def started(self, _: Event) -> None:
         """``speech_started``: the client is told first, then the upstream what was heard."""
+        self.speaking = True
         discarded = self._session.discard_audio()
         self._messages.user_started_speaking()
         self._responses.interrupt()
@@ -50,6 +53,7 @@ class Speech:
 
     def stopped(self, event: Event) -> None:
         """``speech_stopped``: UtteranceEnd with its defaults (TRN-2)."""
+        self._end_turn()
         self._responses.turn_ended()
         channel = event.get("channel")
         last_word_end = number_at(event, "last_word_end")
@@ -61,8 +65,13 @@ class Speech:
             }
         )
 
-    def committed(self, _: Event) -> None:
+    def committed(self, event: Event) -> None:
         """``committed``: no response yet, but the server may make one by itself."""
+        self._transcripts.expect(text_at(event, "item_id"))
+        self._end_turn()
+
+    def _end_turn(self) -> None:
+        self.speaking = False
         if self.automatic:
             self._gate.turn_committed()
 

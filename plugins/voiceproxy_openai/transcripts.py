@@ -8,6 +8,7 @@ from voiceproxy_openai.memory import Recent
 from voiceproxy_openai.reading import Event, integer_at, number_at, objects_at, text_at
 
 if TYPE_CHECKING:
+    from voiceproxy_openai.dialogue import Dialogue
     from voiceproxy_openai.messages import Messages
 
 MAX_OPEN = 32
@@ -17,10 +18,16 @@ MAX_OPEN = 32
 class Transcripts:
     """Interim words by item, until the final ones replace them."""
 
-    def __init__(self, messages: Messages) -> None:
+    def __init__(self, messages: Messages, dialogue: Dialogue) -> None:
         self._messages = messages
+        self._dialogue = dialogue
         self._interim: dict[str, str] = {}
         self._ignored = Recent(8)
+
+    def expect(self, item_id: str) -> None:
+        """A spoken turn was committed; unless it was silence, its words follow."""
+        if item_id not in self._ignored:
+            self._dialogue.spoken(item_id)
 
     def ignore(self, item_id: str) -> None:
         """Whatever is transcribed of this item is not speech."""
@@ -44,12 +51,13 @@ class Transcripts:
         if item_id in self._ignored:
             return
         self._messages.transcript(_transcript(event, words, final=True))
-        if words.strip():
-            self._messages.say("user", words, spoken=True)
+        self._dialogue.heard(item_id, words)
 
     def failed(self, event: Event) -> None:
         """``transcription.failed``: nothing more comes for this item (DEF-17)."""
-        self._interim.pop(text_at(event, "item_id"), None)
+        item_id = text_at(event, "item_id")
+        self._interim.pop(item_id, None)
+        self._dialogue.unheard(item_id)
 
 
 def _transcript(event: Event, words: str, *, final: bool) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from voiceproxy import Close, Frame, Text
+from voiceproxy_openai.agent_messages import AgentMessages
 from voiceproxy_openai.audio_output import AudioOutput
 from voiceproxy_openai.client_events import ClientEvents, purpose_of
+from voiceproxy_openai.dialogue import Dialogue
 from voiceproxy_openai.errors import (
     ALREADY_ACTIVE,
     HIDDEN,
@@ -57,6 +59,7 @@ class OpenAITranslator:
         [
             "Settings",
             "InjectUserMessage",
+            "InjectAgentMessage",
             "FunctionCallResponse",
             "UpdatePrompt",
             "UpdateThink",
@@ -68,22 +71,29 @@ class OpenAITranslator:
     def __init__(self, session: TranslatorSession, settings: OpenAISettings) -> None:
         self._session = session
         self._messages = messages = Messages(session)
+        self._dialogue = dialogue = Dialogue(messages)
         marked = settings.mark_responses
         self._upstream = upstream = ClientEvents(session.to_upstream, mark_responses=marked)
         self.gate = gate = ResponseGate(
             session, upstream.create_response, settings.ack_timeout, marked=marked
         )
         self.responses = responses = Responses(
-            session, messages, upstream, gate, settings.response_timeout
+            session,
+            messages,
+            dialogue,
+            upstream,
+            gate,
+            settings.response_timeout,
+            settings.ack_timeout,
         )
         self.calls = calls = FunctionCalls(
             session, messages, upstream, responses, gate, settings.function_call_timeout
         )
         self._playback = playback = Playback(session.now)
-        self.output = output = Output(session, messages, responses, calls, playback)
-        self.items = Items(session, gate, output, calls, settings.ack_timeout)
-        responses.output, responses.calls, calls.items = output, calls, self.items
-        self.transcripts = Transcripts(messages)
+        self.output = output = Output(session, dialogue, responses, calls, playback)
+        self.items = items = Items(session, gate, output, calls, settings.ack_timeout)
+        responses.output, responses.calls, calls.items = output, calls, items
+        self.transcripts = Transcripts(messages, dialogue)
         self.speech = Speech(
             session, messages, upstream, responses, gate, self.transcripts, playback
         )
@@ -91,9 +101,18 @@ class OpenAITranslator:
         self.setup = SessionSetup(
             session, settings, messages, upstream, self.updates, self._configure
         )
+        self.microphone = Microphone(session, settings, messages, gate, self._commit)
+        self._agent_messages = statements = AgentMessages(
+            session, messages, dialogue, upstream, responses, gate, items, playback
+        )
+        statements.user_speaks = self._user_speaks
+        statements.agent_calls = lambda: calls.waiting
+        statements.text_only = lambda: self.updates.text_only
+        gate.patient_may_go = statements.patient_may_go
         self._serve: dict[str, Handler] = {
             "Settings": self._apply,
             "InjectUserMessage": self._inject,
+            "InjectAgentMessage": statements.inject,
             "FunctionCallResponse": calls.answered,
             "UpdatePrompt": self.updates.prompt,
             "UpdateThink": self.updates.think,
@@ -101,7 +120,6 @@ class OpenAITranslator:
             "UpdateListen": self.updates.listen,
         }
         responses.idle = self._after_responses
-        self.microphone = Microphone(session, settings, messages, gate, self._commit)
         self._handlers: dict[str, Handler] = {}
         self._warned = Recent()
         self._junk_reported = False
@@ -130,7 +148,7 @@ class OpenAITranslator:
         """The item, then the echo; the response when the item is there (TXT-1, TXT-2)."""
         text = text_at(message, "content")
         sent = self._upstream.create_user_message(text)
-        self._messages.say("user", text)
+        self._dialogue.typed(text)
         self.responses.turn_ended()
         self.items.expect(sent, self.gate.want, text=text)
 
@@ -230,11 +248,15 @@ class OpenAITranslator:
     def _configure(self, plan: SessionPlan) -> None:
         """The upstream has taken the plan."""
         self._messages.history = plan.history
+        self._dialogue.transcribed = plan.session["audio"]["input"]["transcription"] is not None
         self.speech.automatic = not plan.manual_commit
         self.microphone.configure(plan)
         self._playback.upstream = plan.upstream_output
         self._playback.client = plan.output
         self.output.new_audio = lambda: AudioOutput(plan.upstream_output, plan.output, wav=plan.wav)
+
+    def _user_speaks(self) -> bool:
+        return self.speech.speaking or self.microphone.user_speaks
 
     def _commit(self) -> None:
         """A manual turn is over."""

@@ -12,13 +12,15 @@ from aiohttp import web
 
 from voiceproxy import hookimpl, settings_of, stand_in
 from voiceproxy_simulator.journal import RULES, Received, Violation
-from voiceproxy_simulator.scenarios import SCENARIOS, Scenario
+from voiceproxy_simulator.scenario import Cut, Scenario
+from voiceproxy_simulator.scenarios import SCENARIOS
 from voiceproxy_simulator.server import SimulatedOpenAI
 from voiceproxy_simulator.settings import SimulatorSettings, SimulatorSettingsSchema
 
 __all__ = [
     "RULES",
     "SCENARIOS",
+    "Cut",
     "Received",
     "Scenario",
     "SimulatedOpenAI",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from voiceproxy_simulator import refusals
 from voiceproxy_simulator.refusals import Refusal
 from voiceproxy_simulator.session import DEFAULT_MODEL
 
@@ -16,7 +17,6 @@ SUBPROTOCOL = "realtime"
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
 
 _CLOSE = 4000
-_CLOSE_KEY = 3000
 _REALTIME_MODEL = re.compile(r"realtime|gpt-audio")
 
 
@@ -36,10 +36,7 @@ def admit(
         message = "The Realtime Beta API is no longer supported. Please use the GA API."
         raise Refusal("beta_api_shape_disabled", message, close_code=_CLOSE)
     if key is not None and key not in _keys(headers, protocols):
-        message = "Incorrect API key provided."
-        refusal = Refusal("invalid_api_key", message, close_code=_CLOSE_KEY)
-        refusal.excused = True
-        raise refusal
+        raise refusals.invalid_key()
     return _asked_for(query)
 
 

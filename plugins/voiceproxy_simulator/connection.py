@@ -83,6 +83,13 @@ class Connection:
             self._deadline = self._loop.call_later(CLOSE_SECONDS, self._abort)
             self._wake.set()
 
+    def reset(self) -> None:
+        """Cut the connection off. What is queued is lost; what was written before is not."""
+        if self._closing is None:
+            self._closing = (WSCloseCode.ABNORMAL_CLOSURE, "")
+            self._abort()
+            self._wake.set()
+
     # The socket
 
     async def serve(self, session: Session) -> None:

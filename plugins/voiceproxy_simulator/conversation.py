@@ -27,6 +27,7 @@ class Item:
 
     ``recording`` is heard audio, ``speech`` and ``spoken_ms`` the model's own: what it says and how
     much of that it has produced. ``answered``: a response has begun that takes it into account.
+    ``aside``: the model's own, but not in answer to anything.
     """
 
     data: dict[str, Any]
@@ -34,6 +35,7 @@ class Item:
     speech: Speech | None = None
     spoken_ms: float = 0.0
     answered: bool = False
+    aside: bool = False
 
     @property
     def id(self) -> str:
@@ -172,6 +174,8 @@ class Conversation:
         """What a response would react to: user turns and outputs since the model last spoke."""
         found: list[Item] = []
         for item in reversed(self._items):
+            if item.aside:
+                continue
             if item.kind == "assistant" and item.data["status"] != "in_progress":
                 break
             if item.kind in {"user", "function_call_output"} and not item.answered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -103,11 +104,23 @@ class Listening:
         if detection.get("interrupt_response"):
             self._turns.interrupt()
 
-    def _stop(self, at_ms: float) -> None:
+    def overhear(self, seconds: float) -> None:
+        """An utterance without audio, from now on: only its length is known."""
+        self._start(self._audio.received_ms)
+        self._emitter.line.later(seconds, partial(self._stop_overhearing, seconds))
+
+    def _stop_overhearing(self, seconds: float) -> None:
+        at_ms = self._audio.received_ms
+        heard_ms = seconds * 1000
+        self._stop(
+            at_ms, replace(self._audio.take(at_ms), milliseconds=heard_ms, voiced_ms=heard_ms)
+        )
+
+    def _stop(self, at_ms: float, recording: Recording | None = None) -> None:
         item_id = self._utterance or self._emitter.new_id("item")
         self._utterance = item_id
         self._send("speech_stopped", audio_end_ms=round(at_ms), item_id=item_id)
-        self._commit(self._audio.take(at_ms))
+        self._commit(recording or self._audio.take(at_ms))
         if (self._detection or {}).get("create_response"):
             self._turns.answer()
 
@@ -167,10 +180,11 @@ class Listening:
         timeout = (self._detection or {}).get("idle_timeout_ms")
         if timeout is not None and not self._audio.speaking:
             seconds = playback_seconds + timeout / 1000
-            self._idle = self._emitter.line.later(seconds, self._time_out)
+            self._idle = self._emitter.line.later(seconds, self.time_out)
 
-    def _time_out(self) -> None:
-        self._idle = None
+    def time_out(self) -> None:
+        """The user has said nothing for too long: the silence is a turn, and is answered."""
+        self.rest()
         self._utterance = self._emitter.new_id("item")
         start, end = round(self._audio.start_ms), round(self._audio.received_ms)
         fields = {"audio_start_ms": start, "audio_end_ms": end, "item_id": self._utterance}

@@ -134,6 +134,13 @@ def voice_locked() -> Refusal:
     return Refusal("cannot_update_voice", message, "session.audio.output.voice")
 
 
+def invalid_key() -> Refusal:
+    """A connection with a key nobody issued; not the doing of the client's author."""
+    refusal = Refusal("invalid_api_key", "Incorrect API key provided.", close_code=3000)
+    refusal.excused = True
+    return refusal
+
+
 def expired() -> Refusal:
     """The session's 60 minutes are over."""
     message = "Your session hit the maximum duration of 60 minutes."

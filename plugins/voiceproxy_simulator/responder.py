@@ -10,7 +10,7 @@ from voiceproxy_simulator.configuration import Configuration
 from voiceproxy_simulator.conversation import Conversation, Item
 from voiceproxy_simulator.refusals import Refusal
 from voiceproxy_simulator.responses import Pace, Response, rate_limits
-from voiceproxy_simulator.scenarios import Scenario
+from voiceproxy_simulator.scenario import Scenario
 from voiceproxy_simulator.script import STILL_THERE, Part, Say, reply
 from voiceproxy_simulator.wire import Emitter, Event
 
@@ -110,6 +110,11 @@ class Responder:
         items = self._conversation.unanswered()
         self._respond(config, (Say(STILL_THERE),), items, spontaneous=True)
 
+    def volunteer(self, text: str) -> None:
+        """Say something of its own accord; what was said before is still to be answered."""
+        config = self._configuration.for_response({})
+        self._respond(config, (Say(text),), (), spontaneous=True, aside=True)
+
     def resume(self) -> None:
         """The line takes events again."""
         for response in (self._active, *self._out_of_band):
@@ -125,11 +130,12 @@ class Responder:
         items: Sequence[Item],
         *,
         spontaneous: bool = False,
+        aside: bool = False,
     ) -> None:
         for item in items:
             item.answered = True
         self.begun()
-        self._begin(config, parts, in_conversation=True, spontaneous=spontaneous)
+        self._begin(config, parts, in_conversation=True, spontaneous=spontaneous, aside=aside)
 
     def _begin(
         self,
@@ -138,22 +144,25 @@ class Responder:
         *,
         in_conversation: bool,
         spontaneous: bool = False,
+        aside: bool = False,
     ) -> None:
+        parts = self._scenario.parts(parts, config)
         response = Response(
             self._emitter,
             config,
             parts,
             conversation=self._conversation if in_conversation else None,
             pace=self._pace,
-            stalls=self._scenario.stalls,
+            cut=self._scenario.cut(parts),
+            hesitation=self._scenario.hesitation(parts),
             finished=self._finish,
         )
-        response.spontaneous = spontaneous
+        response.spontaneous, response.aside = spontaneous, aside
         if in_conversation:
             self._active = response
         else:
             self._out_of_band.append(response)
-        response.begin(self._scenario.failure())
+        response.begin()
 
     def _finish(self, response: Response) -> None:
         self._has_spoken = self._has_spoken or response.spoken_seconds > 0

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from voiceproxy_simulator.conversation import Conversation, Item
 from voiceproxy_simulator.formats import FORMATS
 from voiceproxy_simulator.outputs import FunctionCall, Output, SpokenMessage, WrittenMessage
+from voiceproxy_simulator.scenario import Cut
 from voiceproxy_simulator.script import Call, Part, Say
 from voiceproxy_simulator.speech import Speech
 from voiceproxy_simulator.wire import Emitter, Timer
@@ -24,7 +25,7 @@ class Response:
     """One response: its settings, its outputs and where it is among them.
 
     ``conversation`` None makes it out of band: it announces no items and blocks nothing.
-    ``stalls`` (a fault) produces one piece and no more. ``finished`` is called once, after
+    ``cut`` and ``hesitation`` are a scenario's. ``finished`` is called once, after
     ``response.done``.
     """
 
@@ -36,13 +37,15 @@ class Response:
         *,
         conversation: Conversation | None,
         pace: Pace,
-        stalls: bool,
+        cut: Cut | None,
+        hesitation: float | None,
         finished: Callable[[Response], None],
     ) -> None:
         self.id = emitter.new_id("resp")
         self.status: Status = "in_progress"
         self.config = config
         self.spontaneous = False
+        self.aside = False
         self.started = emitter.line.now()
         self.ended = math.inf
         self._emitter = emitter
@@ -50,14 +53,17 @@ class Response:
         self._pace = pace
         self._finished = finished
         self._details: dict[str, Any] | None = None
-        self._cut = False
+        self._limited_words = False
         self._outputs = [self._output(index, part) for index, part in enumerate(parts)]
         self._playing: Output | None = None
         self._done: list[Output] = []
         self._steps = self._play()
         self._timer: Timer | None = None
         self._stalled = False
-        self._stalls = stalls
+        self._hesitation = hesitation
+        self._cut = cut
+        self._pieces = 0
+        self._over = False
 
     @property
     def active(self) -> bool:
@@ -75,22 +81,20 @@ class Response:
         """What it has used so far."""
         return int(self._usage()["total_tokens"])
 
-    def begin(self, error: dict[str, Any] | None = None) -> None:
-        """Announce it and start producing; with an ``error`` it fails at once."""
+    def begin(self) -> None:
+        """Announce it and start producing."""
         self._emitter.emit("response.created", response=self._shown())
-        if error is not None:
-            self.fail(error)
-        else:
-            self.advance()
+        self.advance()
 
     def advance(self) -> None:
         """Produce what is due. Stops while the line is full; ``resume`` goes on."""
         self._timer = None
-        while self.active:
+        while self.active and not self._is_cut_off():
             self._stalled = self._emitter.line.full
             due = None if self._stalled else next(self._steps, None)
-            if due is None or self._stalls:
+            if due is None:
                 return
+            self._pieces += 1
             wait = self._wait(due)
             if wait is not None:
                 self._timer = self._emitter.line.later(wait, self.advance)
@@ -111,6 +115,11 @@ class Response:
         self._interrupt()
         self._end("failed", {"type": "failed", "error": error})
 
+    def stop_short(self, reason: Literal["max_output_tokens", "content_filter"]) -> None:
+        """End it as incomplete."""
+        self._interrupt()
+        self._end("incomplete", {"type": "incomplete", "reason": reason})
+
     # What its outputs need of it
 
     def send(self, kind: str, **fields: Any) -> None:
@@ -119,6 +128,7 @@ class Response:
 
     def begin_item(self, item: Item) -> None:
         """An item enters the conversation, unless this response is out of band."""
+        item.aside = self.aside
         if self._conversation is not None:
             self._conversation.begin(item)
 
@@ -146,7 +156,7 @@ class Response:
         limit = self.config["max_output_tokens"]
         if limit == "inf" or len(words) <= limit:
             return say
-        self._cut = True
+        self._limited_words = True
         return Say("".join(words[:limit]))
 
     def _play(self) -> Iterator[float]:
@@ -154,11 +164,26 @@ class Response:
             self._playing = output
             output.open()
             yield from output.play()
-            self._close("incomplete" if self._cut else "completed")
-        if self._cut:
+            self._close("incomplete" if self._limited_words else "completed")
+        if self._hesitation == 0:
+            self._complete()
+        elif self._hesitation is not None:
+            self._timer = self._emitter.line.later(self._hesitation, self._complete)
+
+    def _complete(self) -> None:
+        if self._limited_words:
             self._end("incomplete", {"type": "incomplete", "reason": "max_output_tokens"})
         else:
             self._end("completed", None)
+
+    def _is_cut_off(self) -> bool:
+        """Whether a scenario ends it here; then it is told so, once."""
+        if self._cut is None or self._pieces < self._cut.pieces:
+            return False
+        if not self._over:
+            self._over = True
+            self._cut.then(self)
+        return True
 
     def _wait(self, due: float) -> float | None:
         """Seconds until a step that is due then; None: it is due. A burst only lets others run."""

@@ -88,7 +88,7 @@ def _calls(texts: Sequence[str], tools: Sequence[Tool], config: dict[str, Any]) 
         tools = [tool for tool in tools if tool["name"] == choice.get("name")]
     named = [call for text in texts for tool in tools for call in _call(text, tool)]
     if not named and choice != "auto":
-        named = [Call(tool["name"], _fill(tool)) for tool in tools[:1]]
+        named = [call_of(tool) for tool in tools[:1]]
     return named if config.get("parallel_tool_calls", True) else named[:1]
 
 
@@ -109,6 +109,11 @@ def _given(text: str) -> str | None:
     except ValueError:
         return None
     return json.dumps(value, separators=(",", ":")) if isinstance(value, dict) else None
+
+
+def call_of(tool: Tool) -> Call:
+    """A call of a function with plausible arguments."""
+    return Call(tool["name"], _fill(tool))
 
 
 def _fill(tool: Tool) -> str:

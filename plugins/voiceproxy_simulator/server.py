@@ -14,7 +14,8 @@ from voiceproxy_simulator.connection import CLOSE_SECONDS, Connection
 from voiceproxy_simulator.journal import Journal, Received, Violation
 from voiceproxy_simulator.refusals import Refusal
 from voiceproxy_simulator.responses import Pace
-from voiceproxy_simulator.scenarios import Scenario, scenario_class
+from voiceproxy_simulator.scenario import Scenario
+from voiceproxy_simulator.scenarios import scenario_class
 from voiceproxy_simulator.session import Session
 from voiceproxy_simulator.wire import Emitter
 

@@ -17,7 +17,7 @@ from voiceproxy_simulator.listening import Listening
 from voiceproxy_simulator.refusals import Refusal
 from voiceproxy_simulator.responder import Responder
 from voiceproxy_simulator.responses import Pace
-from voiceproxy_simulator.scenarios import Scenario
+from voiceproxy_simulator.scenario import Scenario
 from voiceproxy_simulator.validation import client_events
 from voiceproxy_simulator.wire import Emitter, Event, Frame, Line
 
@@ -56,7 +56,11 @@ class Session:
         self._configured = False
         self._conversation = Conversation(self._emitter, self._additions)
         self._responder = Responder(
-            self._emitter, self._configuration, self._conversation, self._scenario, pace
+            self._emitter,
+            self._configuration,
+            self._conversation,
+            self._scenario,
+            self._scenario.pace or pace,
         )
         self._listening = Listening(
             self._emitter, self._configuration, self._conversation, self._responder
@@ -82,7 +86,11 @@ class Session:
         }
 
     def open(self) -> None:
-        """The connection is there: greet it with ``session.created``."""
+        """The connection is there: greet it with ``session.created``, or turn it away."""
+        rejection = self._scenario.rejection()
+        if rejection is not None:
+            self.refuse(rejection)
+            return
         self._emitter.emit("session.created", session=self._configuration.echo())
         self.line.later(SESSION_SECONDS, lambda: self.refuse(refusals.expired()))
 
@@ -111,6 +119,24 @@ class Session:
         """Send an error nobody asked for."""
         self._emitter.refuse(refusal)
 
+    # What scenarios do
+
+    def volunteer(self, text: str) -> None:
+        """Begin a response by itself, to nothing that was said, unless one is active."""
+        if not self._responder.busy:
+            self._responder.volunteer(text)
+
+    def overhear(self, seconds: float) -> None:
+        """Hear the user speak for so long, from now on, without any audio."""
+        self._listening.overhear(seconds)
+
+    def time_out(self) -> None:
+        """Find that the user has been silent for too long, unless a response is active."""
+        if not self._responder.busy:
+            self._listening.time_out()
+
+    # Inside
+
     def _handle(self, event: Event) -> None:
         client_events().check(event)
         limits.check(event)
@@ -118,11 +144,14 @@ class Session:
         self._watch(kind)
         if kind != _APPEND:
             self._flush()
-        refusal = self._scenario.refusal(event)
-        if refusal is not None:
+        self._handlers[kind](self._incoming(event))
+
+    def _incoming(self, event: Event) -> Event:
+        try:
+            return self._scenario.incoming(event)
+        except Refusal as refusal:
             refusal.excused = True
-            raise refusal
-        self._handlers[kind](event)
+            raise
 
     def _watch(self, kind: str) -> None:
         """Our own contract, of which the API knows nothing."""

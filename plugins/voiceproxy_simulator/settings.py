@@ -34,7 +34,7 @@ class SimulatorSettingsSchema(SettingsSchema):
     scenario = fields.String(
         load_default="",
         validate=validate.OneOf(["", *SCENARIOS]),
-        metadata={"help": f"a fault to simulate: {', '.join(SCENARIOS)}"},
+        metadata={"help": f"the fault to simulate, one of: {', '.join(SCENARIOS)}"},
     )
     port = fields.Integer(
         load_default=0,

@@ -13,7 +13,8 @@ import orjson
 
 from voiceproxy_simulator.journal import Journal, Violation
 from voiceproxy_simulator.responses import Pace
-from voiceproxy_simulator.scenarios import Scenario, scenario_class
+from voiceproxy_simulator.scenario import Scenario
+from voiceproxy_simulator.scenarios import scenario_class
 from voiceproxy_simulator.session import DEFAULT_MODEL, Session
 from voiceproxy_simulator.wire import Event, Frame, Timer
 
@@ -58,6 +59,10 @@ class FakeLine:
     def close(self, code: int, reason: str) -> None:
         """Keep the close."""
         self.closed = self.closed or (code, reason)
+
+    def reset(self) -> None:
+        """Keep the end, as the peer would report it."""
+        self.close(1006, "")
 
     def advance(self, seconds: float) -> None:
         """Move the clock; due timers run in order, those they start too."""

@@ -39,6 +39,9 @@ class Line(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Close behind everything sent before. The session takes no more part in it."""
 
+    def reset(self) -> None:
+        """Lose the connection, and with it what is not written yet."""
+
 
 class Emitter:
     """Sends server events, each with an id of its own, through the scenario's last word on them."""

@@ -36,16 +36,19 @@ async def test_two_applications_in_one_process_share_nothing():
         parent = web.Application()
         parent.add_subapp("/one", _voice(first.url, counts[0], max_sessions=1))
         parent.add_subapp("/two", _voice(second.url, counts[1]))
-        async with listening(parent) as url:
-            async with connected(url + "/one/fake") as one, connected(url + "/two/fake") as two:
-                await one.send_str("a")
-                assert await hear_one(one) == "a"
-                for text in "bc":
-                    await two.send_str(text)
-                    assert await hear_one(two) == text
-                assert (await get(url + "/one/ready"))[1]["sessions"] == 1
-                async with connected(url + "/two/fake"):
-                    assert (await get(url + "/two/ready"))[1]["sessions"] == 2
+        async with (
+            listening(parent) as url,
+            connected(url + "/one/fake") as one,
+            connected(url + "/two/fake") as two,
+        ):
+            await one.send_str("a")
+            assert await hear_one(one) == "a"
+            for text in "bc":
+                await two.send_str(text)
+                assert await hear_one(two) == text
+            assert (await get(url + "/one/ready"))[1]["sessions"] == 1
+            async with connected(url + "/two/fake"):
+                assert (await get(url + "/two/ready"))[1]["sessions"] == 2
     assert (counts[0].frames, counts[1].frames) == (1, 2)
     assert (len(first.requests), len(second.requests)) == (1, 2)
 
@@ -55,10 +58,13 @@ async def test_a_mounted_application_and_one_set_up_beside_it_do_not_meet():
         parent = web.Application()
         parent.add_subapp("/mounted", _voice(upstream.url))
         setup(parent, "/own", [FakeBackend(upstream.url)], settings=QUICK, environ={})
-        async with listening(parent) as url:
-            async with connected(url + "/own/fake"), connected(url + "/mounted/fake"):
-                assert parent[RECEPTION].live == 1
-                assert (await get(url + "/mounted/ready"))[1]["sessions"] == 1
+        async with (
+            listening(parent) as url,
+            connected(url + "/own/fake"),
+            connected(url + "/mounted/fake"),
+        ):
+            assert parent[RECEPTION].live == 1
+            assert (await get(url + "/mounted/ready"))[1]["sessions"] == 1
 
 
 async def test_the_shutdown_of_the_parent_closes_the_sessions_with_1001():

@@ -61,7 +61,7 @@ async def check_quiet(program: Program) -> None:
             await asyncio.sleep(0.05)
     assert await program.stop() == 0
     assert [line for line in program.errors if " ERROR " in line or "Traceback" in line] == []
-    # The simulator warns of every breach: "...: EVENT breaks RULE".
+    # The simulator warns of every breach of the API and of our own rules.
     assert [line for line in program.errors if " WARNING " in line] == []
 
 
