@@ -102,8 +102,7 @@ class AgentMessages:
 
     def _cut_in(self) -> None:
         """Stop the agent. What the client has got already it plays; the rest was never heard."""
-        if not self._responses.stop():
-            return
+        self._responses.stop()
         heard = self._playback.cut(self._session.discard_audio())
         if heard is not None:
             self._upstream.truncate_item(*heard)

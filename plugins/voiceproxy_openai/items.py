@@ -97,17 +97,21 @@ class Items:
         if item_id in self._pending:
             self._keeps_ids = True
             self._confirm(item_id)
-        elif item_id.startswith(ITEM_PREFIX) or item_id in self._adopted:
-            return
-        elif not self._keeps_ids and self._adopt(item_id, item):
-            return
-        elif item.get("role") == "assistant":
-            self._output.conversation_item(item)
-        elif item.get("type") == "function_call":
-            self._calls.learn(item)
+        elif not self._is_ours(item_id, item):
+            if item.get("role") == "assistant":
+                self._output.conversation_item(item)
+            elif item.get("type") == "function_call":
+                self._calls.learn(item)
 
-    def _adopt(self, item_id: str, item: Event) -> bool:
-        """Where a server replaces ids, the oldest item it can mean is confirmed."""
+    def _is_ours(self, item_id: str, item: Event) -> bool:
+        """Whether it is one of ours that was confirmed before, or is so by this.
+
+        Where a server replaces ids, the oldest item it can mean is confirmed.
+        """
+        if item_id.startswith(ITEM_PREFIX) or item_id in self._adopted:
+            return True
+        if self._keeps_ids:
+            return False
         for pending in self._pending.values():
             if pending.is_meant_by(item):
                 if item_id:

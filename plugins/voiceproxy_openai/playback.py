@@ -73,6 +73,8 @@ class Playback:
 
     def cut(self, discarded: int) -> Heard | None:
         """The agent was stopped; the client plays what it has got, all but those bytes."""
+        if not discarded:
+            return None
         unheard = discarded / self.client.bytes_per_second
         self._ends -= unheard
         return self._last_heard(unheard)

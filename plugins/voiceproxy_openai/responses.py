@@ -204,12 +204,11 @@ class Responses:
             if response.state is ResponseState.RUNNING:
                 response.state = ResponseState.INTERRUPTED
 
-    def stop(self) -> bool:
-        """Cancel what is running, for something else the agent is to say. False: nothing was."""
-        running = [one for one in self._open.values() if one.state is ResponseState.RUNNING]
-        for response in running:
-            self._stop(response)
-        return bool(running)
+    def stop(self) -> None:
+        """Cancel what is running, for something else the agent is to say."""
+        for response in self._open.values():
+            if response.state is ResponseState.RUNNING:
+                self._stop(response)
 
     def _stop(self, response: Response) -> None:
         """Its end is awaited no longer than any other answer: somebody waits to speak."""

@@ -156,5 +156,5 @@ async def test_fifty_sessions_and_three_talks_for_a_minute_as_make_run_serves_th
     async with serving(tmp_path, *SIMULATED) as proxy:
         figures = await under_load(tmp_path, proxy)
         await check_quiet(proxy)
-    # The simulator keeps what it heard: 48 kB for each second of speech.
-    assert grew(figures) < 50
+    # The simulator is in this process too, and it remembers the items of its conversations.
+    assert grew(figures) < 20
