@@ -18,6 +18,7 @@ from voiceproxy import agent, hookspecs
 from voiceproxy.flags import serve_parser
 from voiceproxy.host_settings import HostSettingsSchema
 from voiceproxy.settings import Setting, SettingsSchema, describe
+from voiceproxy_openai.events import BETA_NAMES, COMPATIBLE, EVENTS, Handled, Ignored
 
 DOCS = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -72,6 +73,21 @@ def dialects() -> str:
     return _table(("Message", "Sent only in"), rows)
 
 
+def events(table: dict[str, Handled | Ignored]) -> str:
+    """What becomes of each server event of the Realtime API."""
+    rows = [
+        (f"`{kind}`", "", row.reason) if isinstance(row, Ignored) else (f"`{kind}`", row.gives, "")
+        for kind, row in table.items()
+    ]
+    return _table(("Event", "What it gives", "Ignored, because"), rows)
+
+
+def beta_names() -> str:
+    """The beta's names of events that still exist."""
+    rows = [(f"`{beta}`", f"`{name}`") for beta, name in BETA_NAMES.items()]
+    return _table(("Beta", "Read as"), rows)
+
+
 def flags() -> str:
     """``python -m voiceproxy --plugin openai --plugin simulator --help``."""
     parser = serve_parser(PLUGINS)
@@ -101,6 +117,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "errors": errors,
     "dialects": dialects,
     "flags": flags,
+    "events": lambda: events(EVENTS),
+    "events-beta": beta_names,
+    "events-compatible": lambda: events(COMPATIBLE),
 }
 
 

@@ -119,7 +119,9 @@ def test_what_can_be_sent_is_a_frame_or_a_json_object():
     assert as_frame({"type": "A"}) == Text(b'{"type":"A"}')
 
 
-@pytest.mark.parametrize("nonsense", [b"bytes", "text", None, [1], {"a": object()}])
+@pytest.mark.parametrize(
+    "nonsense", [b"bytes", "text", None, [1], {"a": object()}, Text("a str"), Binary("a str")]
+)
 def test_what_is_no_frame_is_refused_where_it_is_sent(nonsense: object):
     with pytest.raises(TypeError):
         as_frame(nonsense)

@@ -252,6 +252,26 @@ def test_what_was_heard_is_counted_from_the_beginning_of_the_item():
     assert (truncate["item_id"], truncate["audio_end_ms"]) == ("i2", 250)
 
 
+def test_of_two_items_nobody_heard_the_end_of_the_earlier_is_truncated():
+    s = speaking(2)
+    s.upstream(done("r1"), created("r2"))
+    s.upstream(*[audio_delta("r2", bytes(4800), item_id="i2")] * 10)
+    s.got()
+    s.advance(0.75)
+    s.upstream(STARTED)
+    (truncate,) = s.sent()
+    assert (truncate["item_id"], truncate["audio_end_ms"]) == ("i1", 750)
+
+
+def test_nothing_is_truncated_where_one_item_ended_and_the_next_was_not_begun():
+    s = speaking(1)
+    s.upstream(*[audio_delta("r1", bytes(4800), item_id="i2")] * 10)
+    s.got()
+    s.advance(1)
+    s.upstream(STARTED)
+    assert s.sent() == []
+
+
 def test_g711_is_counted_in_its_own_bytes():
     s = Conversation(audio={"output": {"encoding": "mulaw", "sample_rate": 8000}})
     s.upstream(created("r1"), audio_delta("r1", bytes(8000)))

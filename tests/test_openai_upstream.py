@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
+from multidict import CIMultiDict
 
 import voiceproxy_openai
 from voiceproxy import SettingsError, create_app, endpoints, settings_of
@@ -34,8 +37,8 @@ def test_the_model_of_a_connection_is_the_urls():
     assert connected_model("ws://h/r?deployment=d", "m") == ""
 
 
-def upstream(stand_in=None, **settings):
-    return make_upstream(OpenAISettings(api_key=KEY, **settings), None, stand_in)
+def upstream(stand_in=None, request=None, **settings):
+    return make_upstream(OpenAISettings(api_key=KEY, **settings), None, stand_in, request or {})
 
 
 def test_the_key_is_a_bearer_token_and_the_beta_is_not_asked_for_net_6():
@@ -63,7 +66,36 @@ def test_a_stand_in_gets_no_credential_and_no_private_authority():
 
 
 def test_without_a_key_none_is_sent():
-    assert make_upstream(OpenAISettings(api_key="  "), None, None).headers == {}
+    assert make_upstream(OpenAISettings(api_key="  "), None, None, {}).headers == {}
+
+
+def test_subprotocols_are_offered_as_set():
+    assert upstream().protocols == ()
+    assert upstream(subprotocols=["voice-agent.v1"]).protocols == ("voice-agent.v1",)
+
+
+def test_the_end_user_goes_up_as_a_hash_when_a_header_names_one():
+    request = CIMultiDict({"X-User": " jo@example.net "})
+    made = upstream(request=request, user_header="x-user")
+    digest = hashlib.sha256(b"jo@example.net").hexdigest()
+    assert made.headers["OpenAI-Safety-Identifier"] == digest
+    assert "jo@" not in str(made)
+
+
+@pytest.mark.parametrize(
+    ("request_headers", "settings"),
+    [
+        ({"X-User": "jo"}, {}),
+        ({"X-User": " "}, {"user_header": "X-User"}),
+        ({}, {"user_header": "X-User"}),
+        ({"X-User": "jo"}, {"user_header": "X-User", "stand_in": "ws://127.0.0.1:9"}),
+    ],
+)
+def test_nobody_is_named_without_the_setting_the_header_or_the_real_service(
+    request_headers, settings
+):
+    made = upstream(request=request_headers, **settings)
+    assert "OpenAI-Safety-Identifier" not in made.headers
 
 
 def test_the_upstream_is_dialled_after_the_upgrade_by_default():
@@ -124,6 +156,8 @@ def test_without_a_key_the_application_does_not_start():
         ("ack_timeout", 0),
         ("headers", ["no colon"]),
         ("headers", ["A: b\r\nC: d"]),
+        ("subprotocols", ["two words"]),
+        ("user_header", "X-User: me"),
     ],
 )
 def test_a_wrong_setting_is_named(name, value):

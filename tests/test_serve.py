@@ -23,6 +23,19 @@ HANGING = """
         app.on_shutdown.append(hang)
 """
 
+LINGERING = """
+    import asyncio
+    from pathlib import Path
+
+    from voiceproxy import hookimpl
+
+
+    @hookimpl
+    async def voiceproxy_close():
+        while not Path("go").exists():
+            await asyncio.sleep(0.01)
+"""
+
 TALKATIVE = """
     import logging
 
@@ -47,11 +60,13 @@ def directory(tmp_path):
         entry_points={
             "silent": "test_silent",
             "hanging": "test_hanging",
+            "lingering": "test_lingering",
             "talkative": "test_talkative",
         },
         modules={
             "test_silent": BACKEND,
             "test_hanging": HANGING,
+            "test_lingering": LINGERING,
             "test_talkative": TALKATIVE,
         },
     )
@@ -109,6 +124,24 @@ async def test_a_signal_closes_the_clients_and_ends_it_with_status_0(directory, 
         status, _, errors = process.end()
         assert status == 0
         assert not [line for line in errors if "Traceback" in line or " ERROR " in line]
+
+
+async def test_while_it_stops_it_still_answers_that_it_is_not_ready(directory):
+    with serving(directory, "--plugin", "silent", "--plugin", "lingering") as process:
+        async with asyncio.timeout(SECONDS), aiohttp.ClientSession() as client:
+            async with client.ws_connect(f"{process.url}/silent"):
+                process.send(signal.SIGTERM)
+                status = 200
+                while status == 200:
+                    async with client.get(f"{process.url}/ready") as answer:
+                        status, body = answer.status, await answer.json()
+                assert (status, body["status"]) == (503, "stopping")
+                with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                    await client.ws_connect(f"{process.url}/silent")
+                assert refused.value.status == 503
+                assert "Retry-After" in refused.value.headers
+            (directory / "go").touch()
+        assert process.end()[0] == 0
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])

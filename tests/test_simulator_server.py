@@ -364,3 +364,37 @@ def test_only_loopback_addresses_are_listened_on() -> None:
 def test_an_unknown_pace_is_an_error() -> None:
     with pytest.raises(ValueError, match="pace"):
         SimulatedOpenAI(pace="slow")  # type: ignore[arg-type]
+
+
+async def test_a_reset_connection_ends_without_a_close_frame(client: aiohttp.ClientSession) -> None:
+    async with SimulatedOpenAI(scenario="reset") as upstream:
+        async with await dial(client, upstream) as ws:
+            await ws.send_json(UPDATE)
+            await until(ws, "session.updated")
+            await ask(ws, "hello")
+            async with asyncio.timeout(SECONDS):
+                while (message := await ws.receive()).type is aiohttp.WSMsgType.TEXT:
+                    assert message.json()["type"] != "response.done"
+            assert message.type is not aiohttp.WSMsgType.CLOSE
+            assert ws.close_code == 1006
+        await no_sessions(upstream)
+    assert upstream.violations == []
+
+
+async def test_a_connection_is_reset_once(client: aiohttp.ClientSession) -> None:
+    class Twice(Scenario):
+        """The first event resets the connection, and tries again."""
+
+        def incoming(self, event: Event) -> Event:
+            self.session.line.reset()
+            self.session.line.reset()
+            return event
+
+    async with SimulatedOpenAI(scenario=Twice) as upstream:
+        ws = await dial(client, upstream)
+        await ws.send_json(UPDATE)
+        async with asyncio.timeout(SECONDS):
+            while (message := await ws.receive()).type is aiohttp.WSMsgType.TEXT:
+                pass
+        assert message.type is not aiohttp.WSMsgType.CLOSE
+        await no_sessions(upstream)

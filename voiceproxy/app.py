@@ -130,7 +130,7 @@ def _install(
         served = with_dialect(endpoint, host.dialect)
         app.router.add_get(prefix + endpoint.path, partial(_answer, reception, served))
     app.cleanup_ctx.append(_reception_context)
-    app.on_shutdown.append(_stop)
+    app.on_shutdown.append(stop_sessions)
 
 
 def _configure(
@@ -175,6 +175,15 @@ def _check(registry: Registry) -> None:
         raise SettingsError(problems)
 
 
+async def stop_sessions(app: web.Application) -> None:
+    """Refuse new sessions, answer ``/ready`` with 503 and close every session with 1001.
+
+    For whoever runs the application and wants it to be seen stopping while it still listens;
+    its shutdown does the same.
+    """
+    await app[RECEPTION].stop()
+
+
 async def _answer(
     reception: Reception, endpoint: Endpoint, request: web.Request
 ) -> web.StreamResponse:
@@ -185,10 +194,6 @@ async def _reception_context(app: web.Application) -> AsyncIterator[None]:
     await app[RECEPTION].start()
     yield
     await app[RECEPTION].close()
-
-
-async def _stop(app: web.Application) -> None:
-    await app[RECEPTION].stop()
 
 
 async def _health(request: web.Request) -> web.Response:

@@ -24,7 +24,11 @@ class Translator(Protocol):
     """
 
     accepts: ClassVar[frozenset[str]]
-    """The client message types it serves beside KeepAlive; others are refused by name."""
+    """The client message types it serves beside KeepAlive; others are refused by name.
+
+    A translator that has an attribute ``passes_unknown``, and it is true, gets messages of types
+    the Voice Agent protocol does not have as well: unchecked and at once, even before the Settings.
+    """
 
     def opened(self) -> None:
         """The client's upgrade has been answered. Sends ``Welcome``, the client's first frame."""

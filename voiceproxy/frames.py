@@ -110,6 +110,8 @@ def as_frame(frame: Sendable) -> Frame:
     Also when the object cannot be JSON.
     """
     if isinstance(frame, Binary | Text):
+        if not isinstance(frame.data, bytes):
+            raise TypeError(f"a frame's data is bytes, not {type(frame.data).__name__}")
         return frame
     if isinstance(frame, dict):
         return Text.of(frame)

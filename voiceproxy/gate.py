@@ -59,12 +59,20 @@ class Gate:
             self._message(frame, message)
 
     def _message(self, frame: Text, message: dict[str, Any]) -> None:
+        if self._passes_raw(message["type"]):
+            self._translator.client_frame(frame, message)
+            return
         if not self._is_allowed(message["type"]) or not self._is_valid(message):
             return
         if message["type"] == "Settings":
             self._settings(frame, message)
         else:
             self._in_turn(frame, message)
+
+    def _passes_raw(self, kind: str) -> bool:
+        """Whether the translator wants what the protocol does not know, as it is (MSG-4)."""
+        passes: bool = getattr(self._translator, "passes_unknown", False)
+        return passes and kind not in agent.CLIENT_MESSAGES
 
     def _is_allowed(self, kind: str) -> bool:
         accepts = self._translator.accepts

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from voiceproxy.app import endpoints
+from voiceproxy.app import endpoints, stop_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,7 @@ async def _serve(app: web.Application, settings: HostSettings) -> int:
         print(_announcement(app, settings.host, site.port), flush=True)
         await stop.wait()
         logger.info("stopping")
+        await stop_sessions(app)  # before the sockets that listen are closed
     finally:
         await runner.cleanup()
     return 0

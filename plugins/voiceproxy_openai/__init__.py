@@ -61,7 +61,7 @@ def _upstream(
     session: Session,
     stand_in: str | None,
 ) -> Upstream:
-    upstream = make_upstream(settings, tls, stand_in)
+    upstream = make_upstream(settings, tls, stand_in, session.headers)
     upstream.translator = partial(_translator, settings)
     return upstream
 

@@ -37,6 +37,8 @@ class OpenAISettings:
     organization: str = ""
     project: str = ""
     headers: Sequence[str] = field(default=(), repr=False)
+    subprotocols: Sequence[str] = ()
+    user_header: str = ""
     ca_file: str = ""
     dial: str = "after"
     model: str = MODEL
@@ -45,6 +47,7 @@ class OpenAISettings:
     transcription_language: str = "en"
     transcription_prompt: str = ""
     mark_responses: bool = True
+    pass_unknown_messages: bool = False
     session_timeout: float = 10.0
     ack_timeout: float = 5.0
     response_timeout: float = 60.0
@@ -98,6 +101,20 @@ class OpenAISettingsSchema(SettingsSchema):
         load_default=list,
         metadata={"help": "Further headers for the upstream, each NAME:VALUE.", "secret": True},
     )
+    subprotocols = fields.List(
+        fields.String(validate=validate.Regexp(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")),
+        load_default=list,
+        metadata={"help": "WebSocket subprotocols to offer the upstream. OpenAI needs none."},
+    )
+    user_header = fields.String(
+        load_default="",
+        validate=validate.Regexp(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]*$"),
+        metadata={
+            "help": "Header of the client's request that names the end user. Its SHA-256 goes up "
+            "as OpenAI-Safety-Identifier. Only for a header that something in front of the proxy "
+            "sets: a client could write anything into it.",
+        },
+    )
     ca_file = fields.String(
         load_default="",
         metadata={"help": "PEM file of the authorities to trust instead of the system's."},
@@ -134,6 +151,13 @@ class OpenAISettingsSchema(SettingsSchema):
         metadata={
             "help": "Put a mark into the metadata of each response we ask for, to tell it from "
             "those the server makes by itself. Turn off for servers that refuse metadata.",
+        },
+    )
+    pass_unknown_messages = fields.Boolean(
+        load_default=False,
+        metadata={
+            "help": "For debugging: client messages of a type the Voice Agent protocol does not "
+            "have go up as they are, at any time, instead of being refused.",
         },
     )
     session_timeout = _seconds(10.0, "The wait for the answer to session.update.")

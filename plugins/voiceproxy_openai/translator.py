@@ -70,6 +70,7 @@ class OpenAITranslator:
 
     def __init__(self, session: TranslatorSession, settings: OpenAISettings) -> None:
         self._session = session
+        self.passes_unknown = settings.pass_unknown_messages
         self._messages = messages = Messages(session)
         self._dialogue = dialogue = Dialogue(messages)
         marked = settings.mark_responses
@@ -139,7 +140,11 @@ class OpenAITranslator:
         if message is None:
             self.microphone.feed(frame.data)
             return
-        self._serve[message["type"]](message)
+        serve = self._serve.get(message["type"])
+        if serve is not None:
+            serve(message)
+        else:  # the host lets it in only where ``passes_unknown`` says so
+            self._session.to_upstream(frame)
 
     def _apply(self, message: Event) -> None:
         self.setup.settings(message, postpone=self.responses.running)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from voiceproxy import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from voiceproxy_openai.settings import OpenAISettings
 
@@ -33,12 +34,19 @@ def connected_model(url: str, model: str) -> str:
 
 
 def make_upstream(
-    settings: OpenAISettings, tls: ssl.SSLContext | None, stand_in: str | None
+    settings: OpenAISettings,
+    tls: ssl.SSLContext | None,
+    stand_in: str | None,
+    request: Mapping[str, str],
 ) -> Upstream:
-    """The upstream of one session; a stand-in gets no credential."""
+    """The upstream of one session; a stand-in gets no credential.
+
+    ``request`` has the headers of the client's request.
+    """
     return Upstream(
         url=realtime_url(stand_in or settings.url, settings.model),
-        headers={} if stand_in else _headers(settings),
+        headers={} if stand_in else _headers(settings) | _identity(settings, request),
+        protocols=tuple(settings.subprotocols),
         ssl=None if stand_in else tls,
         dial=settings.dial,  # type: ignore[arg-type]  # the schema allows the three modes only
     )
@@ -58,6 +66,16 @@ def _headers(settings: OpenAISettings) -> dict[str, str]:
     if settings.project:
         headers["OpenAI-Project"] = settings.project
     return headers
+
+
+def _identity(settings: OpenAISettings, request: Mapping[str, str]) -> dict[str, str]:
+    """Who the end user is, for the API's abuse detection: stable, and nobody's real name.
+
+    A plugin that knows better sets ``upstream.headers["OpenAI-Safety-Identifier"]`` in its
+    connect hook.
+    """
+    user = request.get(settings.user_header, "").strip() if settings.user_header else ""
+    return {"OpenAI-Safety-Identifier": sha256(user.encode()).hexdigest()} if user else {}
 
 
 def _split(header: str) -> tuple[str, str]:

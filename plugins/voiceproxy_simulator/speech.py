@@ -92,14 +92,8 @@ class Speech:
 
     def _samples(self, word: Word) -> Samples:
         rate = self._audio.rate
-        samples = np.zeros(round(word.seconds * rate), dtype=np.float32)
         length = round(_SYLLABLE_SECONDS / self._speed * rate)
-        for place, syllable in enumerate(_syllables(word.text)):
-            step = _PENTATONIC[zlib.crc32(f"{word.text}{place}".encode()) % len(_PENTATONIC)]
-            tone = _tone(syllable, round(self._note * 2 ** (step / 12), 1), length, rate)
-            start = place * length
-            samples[start : start + length] = tone[: len(samples) - start]
-        return samples
+        return _sung(word.text, round(word.seconds * rate), length, self._note, rate)
 
 
 def _syllables(word: str) -> list[str]:
@@ -107,6 +101,18 @@ def _syllables(word: str) -> list[str]:
     groups = _VOWEL_GROUPS.findall(word)[:_MAX_SYLLABLES]
     vowels = [group[0].lower() for group in groups] or ["u"]
     return [vowel if vowel in _VOWELS else "e" for vowel in vowels]
+
+
+@lru_cache(maxsize=256)
+def _sung(word: str, size: int, length: int, note: float, rate: int) -> Samples:
+    """A word of ``size`` samples, its syllables of ``length`` each; the same word is often said."""
+    samples = np.zeros(size, dtype=np.float32)
+    for place, syllable in enumerate(_syllables(word)):
+        step = _PENTATONIC[zlib.crc32(f"{word}{place}".encode()) % len(_PENTATONIC)]
+        tone = _tone(syllable, round(note * 2 ** (step / 12), 1), length, rate)
+        start = place * length
+        samples[start : start + length] = tone[: size - start]
+    return samples
 
 
 @lru_cache(maxsize=256)

@@ -36,9 +36,10 @@ class Detector:
         self, rate: int, threshold: float = 0.5, silence_ms: float = 200, at_ms: float = 0
     ) -> None:
         self._rate = rate
-        self._level = 10 ** ((_QUIETEST_DB + _RANGE_DB * threshold) / 20)
         self._silence_ms = silence_ms
         self._frame = rate * FRAME_MS // 1000
+        level = 10 ** ((_QUIETEST_DB + _RANGE_DB * threshold) / 20)
+        self._energy = level**2 * self._frame
         self._held = np.zeros(0, dtype=np.float32)
         self._position_ms = at_ms
         self.forget()
@@ -57,12 +58,14 @@ class Detector:
 
     def feed(self, samples: Samples) -> Iterator[Boundary]:
         """Hear more audio; every boundary found in it, in order."""
-        samples = np.concatenate((self._held, samples))
+        if len(self._held):
+            samples = np.concatenate((self._held, samples))
         whole = len(samples) // self._frame * self._frame
         self._held = samples[whole:]
         frames = samples[:whole].reshape(-1, self._frame)
-        for loud in np.sqrt(np.mean(np.square(frames), axis=1)) >= self._level:
-            boundary = self._hear(bool(loud))
+        energies = np.einsum("ij,ij->i", frames, frames)
+        for loud in (energies >= self._energy).tolist():
+            boundary = self._hear(loud)
             if boundary is not None:
                 yield boundary
 

@@ -1,0 +1,548 @@
+"""Ways to break the contract, each a small change of one file that the rule's tests must notice."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+OPENAI = "plugins/voiceproxy_openai"
+SIMULATOR = "plugins/voiceproxy_simulator"
+HOST = "voiceproxy"
+
+
+class Mutant(NamedTuple):
+    """One broken rule: ``old``, which occurs once in the file, becomes ``new``."""
+
+    rule: str
+    file: str
+    old: str
+    new: str
+
+
+CORE = (
+    # What the vendor requires, as the simulator enforces it
+    Mutant("API-6", f"{SIMULATOR}/limits.py", 'Length(f"{at}.id", 32)', 'Length(f"{at}.id", 99)'),
+    # Constants
+    Mutant(
+        "K-4",
+        f"{OPENAI}/settings.py",
+        "commit_first_audio: float = 1.0",
+        "commit_first_audio: float = 0.5",
+    ),
+    # Connection
+    Mutant(
+        "NET-6",
+        f"{OPENAI}/upstream.py",
+        '("Authorization", f"Bearer {key}")',
+        '("Authorization", key)',
+    ),
+    Mutant(
+        "NET-10",
+        f"{HOST}/gate.py",
+        "            if frame.data:\n                self._in_turn",
+        "            if True:\n                self._in_turn",
+    ),
+    # Settings
+    Mutant(
+        "SES-4", f"{HOST}/gate.py", "[*self._injects, *self._rest]", "[*self._rest, *self._injects]"
+    ),
+    Mutant(
+        "SES-10",
+        f"{OPENAI}/settings_mapping.py",
+        "_context(agent) or not greeting.strip()",
+        "not greeting.strip()",
+    ),
+    Mutant(
+        "MAP-6",
+        f"{OPENAI}/settings_mapping.py",
+        "return min(max(int(given + 0.5), low), high)",
+        "return int(given + 0.5)",
+    ),
+    # Text turns
+    Mutant(
+        "TXT-2",
+        f"{OPENAI}/response_gate.py",
+        "while not self._unconfirmed and not self.busy:",
+        "while not self.busy:",
+    ),
+    Mutant(
+        "TXT-9",
+        f"{OPENAI}/response_gate.py",
+        "bool(self._active or self._in_flight or self._unseen)",
+        "bool(self._in_flight or self._unseen)",
+    ),
+    # Microphone
+    Mutant(
+        "AUD-6", f"{OPENAI}/audio_formats.py", "self._carried = data[-1:]", 'self._carried = b""'
+    ),
+    Mutant(
+        "AUD-10",
+        f"{OPENAI}/manual_commits.py",
+        "if self._pending >= self._least and not self._gate.busy:",
+        "if not self._gate.busy:",
+    ),
+    # Speech events
+    Mutant("TRN-2", f"{OPENAI}/speech.py", "and channel else [0, 1]", "and channel else [0]"),
+    # Output
+    Mutant(
+        "OUT-12",
+        f"{OPENAI}/messages.py",
+        'self._send({"type": "AgentDone"})\n        self._send({"type": "AgentAudioDone"})',
+        'self._send({"type": "AgentAudioDone"})\n        self._send({"type": "AgentDone"})',
+    ),
+    Mutant(
+        "OUT-18",
+        f"{OPENAI}/playback.py",
+        "return Heard(part.item_id, part.content_index, heard_ms)",
+        "return Heard(part.item_id, part.content_index, total_ms)",
+    ),
+    # Function calls
+    Mutant(
+        "FCT-5",
+        f"{OPENAI}/function_calls.py",
+        "        if batch.response.state in (ResponseState.RUNNING, ResponseState.INTERRUPTED):\n"
+        "            return\n",
+        "",
+    ),
+    Mutant("FCT-9", f"{OPENAI}/function_calls.py", "if call_id in self._asked or ", "if "),
+    # Client messages
+    Mutant("MSG-2", f"{HOST}/gate.py", 'elif message["type"] != "KeepAlive":', "else:"),
+    # Upstream events
+    Mutant("EVT-2", f"{OPENAI}/translator.py", "kind[:MAX_TYPE_LOGGED]!r", "event!r"),
+    # Errors
+    Mutant(
+        "ERR-3",
+        f"{OPENAI}/translator.py",
+        "elif error.code == IDLE_TIMEOUT and self.responses.running:",
+        "elif error.code == IDLE_TIMEOUT and False:",
+    ),
+    Mutant("ERR-10", f"{OPENAI}/errors.py", '        "insufficient_quota",\n', ""),
+    # Closing
+    Mutant("CLS-9", f"{OPENAI}/upstream_end.py", "_FINAL = (3000, 4000)", "_FINAL = (3000,)"),
+    # The command line's client
+    Mutant(
+        "CLI-1", f"{HOST}/talk/command.py", '"ws://127.0.0.1:8080/openai"', '"ws://127.0.0.1:8080/"'
+    ),
+    # Defects of the reference implementation
+    Mutant(
+        "DEF-5",
+        f"{OPENAI}/function_calls.py",
+        "        if batch.has(CallState.REQUESTED):\n            return\n",
+        "",
+    ),
+    Mutant(
+        "DEF-16",
+        f"{OPENAI}/translator.py",
+        '"the upstream reports an error: %s", error.code',
+        '"the upstream reports an error: %s", error.description',
+    ),
+)
+"""Run every time; at least one for each section of the contract."""
+
+POOL = (
+    # What the vendor requires, as the simulator enforces it
+    Mutant("API-8", f"{SIMULATOR}/input_audio.py", "MIN_COMMIT_MS = 100", "MIN_COMMIT_MS = 50"),
+    Mutant("API-2", f"{SIMULATOR}/refusals.py", "close_code=3000", "close_code=1008"),
+    # Constants
+    Mutant(
+        "K-1",
+        f"{OPENAI}/settings.py",
+        "commit_debounce: float = 0.4",
+        "commit_debounce: float = 0.5",
+    ),
+    Mutant(
+        "K-2",
+        f"{OPENAI}/settings.py",
+        "commit_max_wait: float = 0.6",
+        "commit_max_wait: float = 0.8",
+    ),
+    Mutant(
+        "K-3",
+        f"{OPENAI}/settings.py",
+        "    function_call_timeout = _seconds(\n        20.0",
+        "    function_call_timeout = _seconds(\n        25.0",
+    ),
+    Mutant(
+        "K-6",
+        f"{OPENAI}/settings_mapping.py",
+        "IDLE_TIMEOUT_MS = (5000, 30000)",
+        "IDLE_TIMEOUT_MS = (4000, 30000)",
+    ),
+    # Connection
+    Mutant(
+        "NET-7",
+        f"{HOST}/guard.py",
+        'for scheme in ("token", "bearer"):',
+        'for scheme in ("token",):',
+    ),
+    Mutant(
+        "NET-12",
+        f"{OPENAI}/upstream.py",
+        "if model and not _MODEL_GIVEN_BY &",
+        "if model and _MODEL_GIVEN_BY &",
+    ),
+    Mutant("NET-8", f"{OPENAI}/audio_input.py", "yield Text(_PREFIX", "yield Binary(_PREFIX"),
+    Mutant("NET-13", f"{OPENAI}/upstream.py", '("api-key", key)', '("x-api-key", key)'),
+    # Settings
+    Mutant(
+        "SES-2",
+        f"{OPENAI}/events.py",
+        '"session.created": Ignored("Settings have not been applied by it (SES-2)")',
+        '"session.created": Handled("setup.updated", "")',
+    ),
+    Mutant(
+        "SES-3",
+        f"{OPENAI}/messages.py",
+        '{"type": "SettingsApplied"}',
+        '{"type": "SettingsApplied", "session": {}}',
+    ),
+    Mutant(
+        "SES-6",
+        f"{OPENAI}/session_setup.py",
+        "if self._state is not SetupState.SENT or self._plan is None:",
+        "if self._plan is None:\n            self._messages.settings_applied()"
+        "\n        if self._plan is None:",
+    ),
+    Mutant("SES-7", f"{HOST}/gate.py", "            self._repeated += 1", "            pass"),
+    Mutant("SES-8", f"{OPENAI}/translator.py", "postpone=self.responses.running", "postpone=False"),
+    Mutant(
+        "SES-9",
+        f"{OPENAI}/session_setup.py",
+        'self._messages.say("assistant", plan.greeting)\n            self._messages.done()',
+        'self._messages.say("assistant", plan.greeting)',
+    ),
+    Mutant(
+        "SES-16", f"{OPENAI}/translator.py", "        self._messages.welcome()\n", "        pass\n"
+    ),
+    Mutant(
+        "SES-19",
+        f"{OPENAI}/session_updates.py",
+        "self._messages.acknowledge(update.acknowledgement)",
+        "pass",
+    ),
+    Mutant(
+        "SES-20",
+        f"{OPENAI}/session_updates.py",
+        "        self._pending.pop(event_id, None)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "MAP-3",
+        f"{OPENAI}/settings_mapping.py",
+        '"assistant" if entry.get("role") == "assistant" else "user"',
+        'text_at(entry, "role")',
+    ),
+    Mutant(
+        "MAP-4",
+        f"{OPENAI}/settings_mapping.py",
+        "        blocks.append(TOOL_SENTENCE)",
+        "        pass",
+    ),
+    Mutant(
+        "MAP-9",
+        f"{OPENAI}/settings_mapping.py",
+        'tool["parameters"] = object_at(function, "parameters")',
+        'tool["parameters"] = function.get("parameters")',
+    ),
+    Mutant(
+        "MAP-11",
+        f"{OPENAI}/settings_mapping.py",
+        'for modality in ("audio", "text"):',
+        'for modality in ("text", "audio"):',
+    ),
+    Mutant(
+        "MAP-12",
+        f"{OPENAI}/settings_mapping.py",
+        'tokens if tokens <= MAX_OUTPUT_TOKENS else "inf"',
+        "tokens",
+    ),
+    Mutant(
+        "MAP-13",
+        f"{OPENAI}/settings_mapping.py",
+        'text_at(given, "id").strip()',
+        'text_at(given, "id")',
+    ),
+    Mutant("MAP-14", f"{OPENAI}/voices.py", "SPEED[0] <= speed <= SPEED[1]", "SPEED[0] <= speed"),
+    Mutant("MAP-17", f"{OPENAI}/voices.py", "if name.lower() in VOICES:", "if name:"),
+    # Text turns
+    Mutant("TXT-1", f"{OPENAI}/translator.py", "        self._dialogue.typed(text)\n", ""),
+    Mutant(
+        "TXT-4",
+        f"{OPENAI}/items.py",
+        "            if pending.is_meant_by(item):",
+        "            if item_id and pending.is_meant_by(item):",
+    ),
+    Mutant(
+        "TXT-8",
+        f"{OPENAI}/items.py",
+        "self._session.later(self._timeout, lambda: self._overdue(item_id))",
+        "self._session.later(1e9, lambda: self._overdue(item_id))",
+    ),
+    Mutant(
+        "TXT-11",
+        f"{OPENAI}/items.py",
+        "                pending.timer.cancel()\n                self._gate.settle_item(item_id)\n",
+        "                pending.timer.cancel()\n",
+    ),
+    Mutant(
+        "TXT-12",
+        f"{OPENAI}/translator.py",
+        "            self.gate.refused(error.event_id)",
+        "            pass",
+    ),
+    Mutant(
+        "TXT-13", f"{OPENAI}/translator.py", "            self.gate.failed(error.event_id)\n", ""
+    ),
+    Mutant(
+        "TXT-14",
+        f"{OPENAI}/response_gate.py",
+        "return bool(metadata[MARK] == self._in_flight)",
+        "return True",
+    ),
+    # Microphone
+    Mutant(
+        "AUD-1",
+        f"{HOST}/gate.py",
+        "            self._rest.append((frame, message))",
+        "            pass",
+    ),
+    Mutant("AUD-5", f"{OPENAI}/microphone.py", "size = self._input.flush()", "size = 0"),
+    Mutant(
+        "AUD-9", f"{OPENAI}/manual_commits.py", "            self._gate.want()", "            pass"
+    ),
+    Mutant(
+        "AUD-14",
+        f"{OPENAI}/manual_commits.py",
+        "self._pad(self._bytes(self._settings.commit_min_audio))",
+        "pass",
+    ),
+    Mutant(
+        "AUD-15",
+        f"{OPENAI}/manual_commits.py",
+        "            self._pad(self._least)\n            self._commit()",
+        "            self._commit()",
+    ),
+    Mutant(
+        "AUD-16",
+        f"{OPENAI}/manual_commits.py",
+        "if self._pending and not self._gate.busy:",
+        "if self._pending:",
+    ),
+    Mutant(
+        "AUD-17",
+        f"{OPENAI}/audio_input.py",
+        "MAX_APPEND = 15 * 1024 * 1024",
+        "MAX_APPEND = 16 * 1024 * 1024",
+    ),
+    Mutant(
+        "AUD-21",
+        f"{OPENAI}/audio_pace.py",
+        "if nearest and self._windows == WINDOWS:",
+        "if nearest and self._windows >= 1:",
+    ),
+    # Speech events
+    Mutant("TRN-1", f"{OPENAI}/speech.py", "        self._messages.user_started_speaking()\n", ""),
+    Mutant(
+        "TRN-6",
+        f"{OPENAI}/transcripts.py",
+        'self._interim[item_id] = self._interim.get(item_id, "") + words',
+        "self._interim[item_id] = words",
+    ),
+    Mutant(
+        "TRN-7",
+        f"{OPENAI}/transcripts.py",
+        '        item_id = text_at(event, "item_id")\n        self._interim.pop(item_id, None)\n',
+        '        item_id = text_at(event, "item_id")\n',
+    ),
+    Mutant(
+        "TRN-9",
+        f"{OPENAI}/dialogue.py",
+        "if self._held or after & self._unwritten.keys():",
+        "if self._held:",
+    ),
+    Mutant("TRN-10", f"{OPENAI}/dialogue.py", "if words.strip():", "if words:"),
+    Mutant(
+        "TRN-11",
+        f"{OPENAI}/transcripts.py",
+        "        if item_id in self._ignored:\n            return\n",
+        "",
+    ),
+    # Output
+    Mutant(
+        "OUT-1", f"{OPENAI}/audio_output.py", "MAX_FRAME = 32 * 1024", "MAX_FRAME = 32 * 1024 + 1"
+    ),
+    Mutant(
+        "OUT-6",
+        f"{OPENAI}/output.py",
+        "        if item_id in self._said_items:\n            return True\n",
+        "",
+    ),
+    Mutant(
+        "OUT-7",
+        f"{OPENAI}/output.py",
+        'text_at(part, "text") or text_at(part, "transcript")',
+        'text_at(part, "text")',
+    ),
+    Mutant(
+        "OUT-8",
+        f"{OPENAI}/output.py",
+        'elif item.get("role", "assistant") == "assistant":',
+        "else:",
+    ),
+    Mutant(
+        "OUT-9",
+        f"{OPENAI}/output.py",
+        "        for item_id, parts in response.items.items():\n"
+        "            self._say(response, item_id, _joined(parts))\n",
+        "",
+    ),
+    Mutant("OUT-15", f"{OPENAI}/speech.py", "        self._responses.interrupt()\n", ""),
+    Mutant(
+        "OUT-19",
+        f"{OPENAI}/output.py",
+        "if response.state is ResponseState.INTERRUPTED and not response.speaking:",
+        "if False:",
+    ),
+    Mutant(
+        "OUT-21",
+        f"{OPENAI}/responses.py",
+        "now - response.turn_ended, now - first, first - response.turn_ended",
+        "now - response.turn_ended, now - first, now - response.turn_ended",
+    ),
+    Mutant(
+        "OUT-24",
+        f"{OPENAI}/responses.py",
+        "        if response.id:\n            self._over.add(response.id)\n",
+        "",
+    ),
+    # Function calls
+    Mutant(
+        "FCT-1",
+        f"{OPENAI}/function_calls.py",
+        'if item.get("status", "completed") == "completed":',
+        "if True:",
+    ),
+    Mutant(
+        "FCT-3",
+        f"{OPENAI}/function_calls.py",
+        "            self._messages.thinking()\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "FCT-4",
+        f"{OPENAI}/function_calls.py",
+        '    if content:\n        return content\n    if message.get("error")',
+        '    if message.get("error")',
+    ),
+    Mutant(
+        "FCT-7",
+        f"{OPENAI}/function_calls.py",
+        "            self._responses.give_up(batch.response)",
+        "            pass",
+    ),
+    Mutant(
+        "FCT-15",
+        f"{OPENAI}/function_calls.py",
+        "            call.state = CallState.CANCELLED",
+        "            pass",
+    ),
+    Mutant(
+        "FCT-16",
+        f"{OPENAI}/function_calls.py",
+        "                call.state = CallState.OVERDUE",
+        "                pass",
+    ),
+    # Client messages
+    Mutant(
+        "MSG-1", f"{OPENAI}/translator.py", '            "UpdateListen",\n        ]', "        ]"
+    ),
+    Mutant(
+        "MSG-3", f"{HOST}/gate.py", "f\"Allowed: {', '.join(allowed)}. KeepAlive", 'f"KeepAlive'
+    ),
+    Mutant(
+        "MSG-7",
+        f"{OPENAI}/agent_messages.py",
+        'if behavior != "interrupt" and self.user_speaks():',
+        "if False:",
+    ),
+    Mutant("MSG-8", f"{HOST}/gate.py", "        return not problems", "        return True"),
+    Mutant("MSG-9", f"{HOST}/gate.py", "if message is None and self._told_of_audio:", "if False:"),
+    # Upstream events
+    Mutant("EVT-3", f"{OPENAI}/translator.py", "            self._junk_reported = True\n", ""),
+    Mutant(
+        "EVT-5",
+        f"{OPENAI}/events.py",
+        '    "response.audio.delta": "response.output_audio.delta",\n',
+        "",
+    ),
+    Mutant(
+        "EVT-6",
+        f"{OPENAI}/audio_output.py",
+        "except (binascii.Error, ValueError) as error:",
+        "except KeyError as error:",
+    ),
+    # Errors
+    Mutant(
+        "ERR-1",
+        f"{OPENAI}/errors.py",
+        'RENAMED.get(kind) or code or "unknown"',
+        "RENAMED.get(kind) or code",
+    ),
+    Mutant("ERR-4", f"{OPENAI}/errors.py", '"response_cancel_not_active", ', ""),
+    Mutant("ERR-6", f"{OPENAI}/upstream_end.py", "    if not ready:", "    if False:"),
+    Mutant("ERR-9", f"{OPENAI}/errors.py", '"session_expired": "session_max_duration", ', ""),
+    Mutant("ERR-11", f"{OPENAI}/errors.py", 'return _KEYS.sub("[key]", text)', "return text"),
+    # Closing
+    Mutant(
+        "CLS-1",
+        f"{OPENAI}/upstream_end.py",
+        "session.close(code, reason)",
+        "session.close(1000, reason)",
+    ),
+    Mutant(
+        "CLS-6",
+        f"{HOST}/chores.py",
+        "        for alarm in tuple(self._alarms):\n            alarm.cancel()\n",
+        "",
+    ),
+    # The command line's client
+    Mutant(
+        "CLI-3",
+        f"{HOST}/talk/command.py",
+        'parser.error("nothing to say: give --text, --audio or --mic, or lines on standard input")',
+        "pass",
+    ),
+    # Defects of the reference implementation
+    Mutant("DEF-8", f"{OPENAI}/items.py", "        if self._keeps_ids:", "        if False:"),
+    Mutant(
+        "DEF-13",
+        f"{OPENAI}/session_setup.py",
+        "        self._stop()\n        self._state = SetupState.AWAITED\n",
+        "        self._stop()\n",
+    ),
+    Mutant(
+        "DEF-14",
+        f"{OPENAI}/responses.py",
+        'if status not in ("failed", "incomplete"):',
+        'if status not in ("failed",):',
+    ),
+    Mutant("DEF-17", f"{OPENAI}/memory.py", "if len(self._ids) > self._size:", "if False:"),
+    Mutant(
+        "DEF-27",
+        f"{OPENAI}/function_calls.py",
+        'for key in (text_at(item, "call_id"), text_at(item, "id")):',
+        'for key in (text_at(item, "call_id"),):',
+    ),
+    Mutant(
+        "DEF-29",
+        f"{OPENAI}/function_calls.py",
+        "if call is None or call.state is CallState.ANSWERED:",
+        "if call is None:",
+    ),
+    Mutant(
+        "DEF-30",
+        f"{OPENAI}/responses.py",
+        "if not self.calls.response_ended(response, cancelled=cancelled):",
+        "self.calls.response_ended(response, cancelled=cancelled)\n        if True:",
+    ),
+)
+"""As many of these as there are in the core are picked by a seed."""

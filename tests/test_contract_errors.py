@@ -1,0 +1,29 @@
+"""What is logged, and at which level (ERR-2, DEF-32)."""
+
+from __future__ import annotations
+
+from openai_session import Conversation, audio_delta, created, done, error
+
+
+def test_an_error_is_logged_by_its_code_alone_err_2(caplog):
+    caplog.set_level("DEBUG")
+    s = Conversation()
+    s.upstream(error("session_expired", message="words of theirs"))
+    (message,) = s.got()
+    assert message["description"] == "words of theirs"
+    (record,) = caplog.records
+    assert (record.levelname, "session_max_duration" in record.getMessage()) == ("ERROR", True)
+    assert "words" not in caplog.text
+
+
+def test_audio_is_not_logged_def_32(caplog):
+    s = Conversation()
+    caplog.set_level("DEBUG")
+    s.upstream(created("r1"))
+    for _ in range(50):
+        s.client(bytes(640))
+        s.upstream(audio_delta("r1"))
+    s.upstream(done("r1"))
+    assert len(s.sent()) == 50
+    assert s.got_types().count("audio") == 50
+    assert caplog.records == []

@@ -1,0 +1,35 @@
+"""Spoken turns, where no other test says so (TRN-8, AUD-18)."""
+
+from __future__ import annotations
+
+import pytest
+from openai_session import PAIR, Conversation, assistant, created, done, item_event
+
+WORDS = "conversation.item.input_audio_transcription"
+COMMITTED = {"type": "input_audio_buffer.committed", "item_id": "mic"}
+
+
+def completed(words: str, item_id: str = "mic"):
+    return {"type": f"{WORDS}.completed", "item_id": item_id, "transcript": words}
+
+
+@pytest.mark.parametrize("kind", ["committed", "cleared", "timeout_triggered"])
+def test_the_buffers_own_events_say_nothing_to_the_client_aud_18(kind):
+    s = Conversation()
+    s.upstream({"type": f"input_audio_buffer.{kind}", "item_id": "mic"})
+    s.advance(12)
+    assert s.got() == []
+    assert s.sent() == []
+
+
+def test_transcripts_come_in_manual_turns_too_trn_8():
+    s = Conversation(agent={"useOpenAIManualAudioCommit": True})
+    s.client(bytes(32_000))
+    s.advance(1)
+    s.upstream(COMMITTED, {"type": f"{WORDS}.delta", "item_id": "mic", "delta": "Hi"})
+    s.upstream(completed("Hi"))
+    messages = s.got()
+    assert [m["type"] for m in messages] == ["Transcript", "Transcript"]
+    assert [m["is_final"] for m in messages] == [False, True]
+    s.upstream(created("r1"), item_event("done", assistant("i1", "Ho")), done("r1"))
+    assert s.got_types() == ["AgentStartedSpeaking", "ConversationText", *PAIR]
