@@ -88,24 +88,37 @@ def test_the_version_is_the_one_of_the_package_and_of_the_changelog():
     assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_the_how_to_plugin_works_with_its_test(tmp_path: Path):
-    text = _page("how-to/write-a-plugin.md")
-    blocks = _blocks(text, "python")
-    [plugin] = [block for block in blocks if block.startswith("# word_count.py")]
-    [test] = [block for block in blocks if "def test_" in block]
-    (tmp_path / "word_count.py").write_text(plugin)
-    (tmp_path / "test_word_count.py").write_text(test)
+@pytest.mark.parametrize(
+    ("page", "passed"), [("how-to/write-a-plugin.md", 1), ("how-to/test-a-plugin.md", 2)]
+)
+def test_the_plugins_of_the_how_tos_pass_their_tests(tmp_path: Path, page: str, passed: int):
+    for block in _blocks(_page(page), "python"):
+        name = re.match(r"# (\w+\.py)\n", block)
+        if name:
+            (tmp_path / name[1]).write_text(block)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-o",
+            "asyncio_mode=auto",
+            "-p",
+            "no:cacheprovider",
+            str(tmp_path),
+        ],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         timeout=60,
     )
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert f"{passed} passed" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("page", ["how-to/write-a-plugin.md", "how-to/embed.md"])
+@pytest.mark.parametrize(
+    "page", ["how-to/write-a-plugin.md", "how-to/test-a-plugin.md", "how-to/embed.md"]
+)
 def test_every_python_example_compiles(page: str):
     for block in _blocks(_page(page), "python"):
         compile(block, page, "exec")
