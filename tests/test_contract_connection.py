@@ -18,6 +18,7 @@ from openai_session import (
 
 import voiceproxy_openai
 from voiceproxy.frames import Binary, Frame
+from voiceproxy.guard import answer_to
 from voiceproxy.testing import FakeUpstream, connected, serve
 
 
@@ -71,6 +72,11 @@ async def test_plain_http_has_nothing_to_find_but_health_net_2_net_3(house, path
             await session.ws_connect(url + path)
     assert refused.value.status == 404
     assert upstream.requests == []
+
+
+@pytest.mark.parametrize("scheme", ["token", "bearer"])
+def test_a_key_offered_before_its_scheme_is_not_answered_net_7(scheme):
+    assert answer_to(["KEY", scheme]) == scheme
 
 
 def _drained(outbox) -> list[Frame]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from openai_session import Conversation, appended
 
 from voiceproxy.talk.command import make_parser
+from voiceproxy_openai.audio_input import append_frames
 from voiceproxy_openai.settings import OpenAISettingsSchema
 
 COMMIT, CREATE = "input_audio_buffer.commit", "response.create"
@@ -25,6 +26,12 @@ def test_a_manual_turn_waits_and_measures_as_the_contract_says_k_1_k_2_k_4():
         waited += 0.1
     assert types[-2:] == [COMMIT, CREATE]
     assert round(waited, 1) == 0.6
+
+
+def test_an_append_holds_fifteen_mebibytes_and_no_more_k_5():
+    limit = 15 * 1024 * 1024
+    frames = [[frame.message()] for frame in append_frames(bytes(limit + 1))]
+    assert [len(appended(frame)) for frame in frames] == [limit, 1]
 
 
 def test_the_waits_have_these_defaults_k_3_k_9():

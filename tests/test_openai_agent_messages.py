@@ -107,6 +107,14 @@ def test_text_after_an_update_counts_and_so_does_speech():
     s.upstream({"type": "session.updated"})
     state(s)
     assert s.sent_types() == ["conversation.item.create"]
+    s.client({"type": "UpdateThink", "think": {}})
+    (update,) = s.sent()
+    assert update["session"]["output_modalities"] == ["audio"]
+    s.upstream({"type": "session.updated"})
+    state(s)
+    assert s.sent() == []  # the item of the first is not confirmed yet
+    s.advance(5)
+    assert s.sent_types() == ["response.create"]
 
 
 def test_dynamic_words_are_the_models_own():

@@ -282,6 +282,8 @@ def test_a_create_that_is_never_answered_stops_blocking(caplog):
 def test_the_servers_own_response_does_not_pass_for_ours():
     s = Conversation()
     create = s.create_response()
+    s.upstream(created("r0", create), done("r0"))  # this server shows marks
+    create = s.create_response()
     s.upstream(created("vad"), done("vad"))
     s.inject("more")
     (item,) = s.sent()
@@ -291,6 +293,16 @@ def test_the_servers_own_response_does_not_pass_for_ours():
     assert s.sent() == []
     s.upstream(done("r1"))
     assert s.sent_types() == [CREATE]
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"of": "theirs"}])
+def test_a_server_that_ignores_marks_costs_no_wait_def_8(metadata):
+    s = Conversation()
+    for number in range(3):
+        s.create_response()
+        event = created(f"r{number}")
+        event["response"]["metadata"] = metadata
+        s.upstream(event, done(f"r{number}"))
 
 
 def test_without_metadata_a_response_after_a_commit_is_the_servers_own():

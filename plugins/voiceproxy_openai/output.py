@@ -170,6 +170,13 @@ class Output:
         for item_id, parts in response.items.items():
             self._say(response, item_id, _joined(parts))
 
+    def abandon(self, response: Response) -> None:
+        """No ``response.done`` is awaited any more: as after a barge-in, without what follows."""
+        self.complete(response, {}, cancelled=True)
+        for item_id in response.items:
+            if item_id:
+                self._said_items.add(item_id)
+
     def _say(self, response: Response | None, item_id: str, text: str) -> None:
         """ConversationText, exactly once per item, however many events tell of it."""
         if not text.strip() or self._is_known(response, item_id, text.strip()):

@@ -39,6 +39,8 @@ class ResponseGate:
         self._create = create
         self._timeout = timeout
         self._marked = marked
+        self._shows_marks = False
+        """A response has shown our mark, so one without it is not ours."""
         self._wanted = False
         self._urgent: deque[Statement] = deque()
         self._patient: deque[Statement] = deque()
@@ -151,11 +153,12 @@ class ResponseGate:
             self._answered_by_server()
 
     def _is_ours(self, response: Event) -> bool:
-        """By the mark; where a server shows no metadata, by what else could have caused it."""
+        """By the mark; where a server has shown none yet, by what else could have caused it."""
         metadata = response.get("metadata")
         if isinstance(metadata, dict) and MARK in metadata:
+            self._shows_marks = True
             return bool(metadata[MARK] == self._in_flight)
-        if self._marked and "metadata" in response:
+        if self._marked and self._shows_marks and "metadata" in response:
             return False
         return not self._turn_committed
 

@@ -185,6 +185,11 @@ class Responses:
     def give_up(self, response: Response) -> None:
         """Cancel a response that does not end; what still comes of it is dropped by its id."""
         self._upstream.cancel_response(response.id)
+        self._abandon(response)
+
+    def _abandon(self, response: Response) -> None:
+        """What was heard of it is told before its end; its items will not be told of again."""
+        self.output.abandon(response)
         self.end(response)
 
     def start_speaking(self, response: Response) -> None:
@@ -216,7 +221,7 @@ class Responses:
         self._upstream.cancel_response(response.id)
         if response.timer is not None:
             response.timer.cancel()
-        response.timer = self._session.later(self._ack_timeout, lambda: self.end(response))
+        response.timer = self._session.later(self._ack_timeout, lambda: self._abandon(response))
 
     def done(self, event: Event) -> None:
         """``response.done``: the one end of a response, whatever its status."""

@@ -60,7 +60,10 @@ class SessionUpdates:
         """``UpdateThink``: prompt, functions and options; the model stays the connection's."""
         think = first_object_at(message, "think")
         agent = {**self._latest(), "think": think}
-        self._update({"tools": [], **think_options(agent, think)}, "ThinkUpdated", agent)
+        changes: Event = {"tools": [], **think_options(agent, think)}
+        if writes_only(first_object_at(self._latest(), "think")):  # what is left out stays as it is
+            changes.setdefault("output_modalities", ["audio"])
+        self._update(changes, "ThinkUpdated", agent)
 
     def speak(self, message: Event) -> None:
         """``UpdateSpeak``: another voice, as long as the agent has not spoken (the API's rule).
