@@ -10,7 +10,7 @@ from voiceproxy.backend import agent_error
 
 def test_an_upstream_is_dialled_with_system_trust_and_in_its_own_time_unless_it_says_otherwise():
     upstream = Upstream(url="wss://api.example/v1")
-    assert (upstream.ssl, upstream.timeout, upstream.dial) == (None, 10.0, "auto")
+    assert (upstream.ssl, upstream.timeout, upstream.dial) == (None, None, "auto")
     assert (upstream.headers, upstream.protocols, upstream.translator) == ({}, (), None)
 
 

@@ -9,6 +9,7 @@ from openai_session import (
     Conversation,
     check_client_event,
     created,
+    error,
     function_call,
     output_item,
 )
@@ -76,3 +77,14 @@ def test_the_backend_serves_these_messages_in_this_order_msg_1():
         "Allowed: Settings, InjectUserMessage, FunctionCallResponse, InjectAgentMessage, "
         "UpdatePrompt, UpdateSpeak, UpdateThink, UpdateListen. KeepAlive is ignored."
     )
+
+
+def test_settings_that_were_refused_are_not_applied_by_what_comes_later_def_13():
+    s = Conversation(applied=False)
+    s.client({"type": "Settings"})
+    (update,) = s.sent()
+    s.upstream(error("unknown_parameter", update["event_id"], param="session.voice"))
+    assert s.got_types() == ["Welcome", "Error"]
+    s.upstream(UPDATED)
+    s.client(bytes(640))
+    assert (s.got(), s.sent()) == ([], [])

@@ -326,6 +326,16 @@ def test_a_spoken_turn_the_server_could_not_answer_beside_a_statement_is_answere
     assert "instructions" not in create["response"]
 
 
+def test_a_queued_message_follows_speech_that_is_nobodys_turn():
+    s = Conversation(agent={"useOpenAIManualAudioCommit": True})
+    s.upstream(created("r1"))
+    state(s, behavior="queue")
+    s.upstream(STARTED, done("r1"))
+    assert s.sent() == []
+    s.upstream(STOPPED)
+    assert s.sent_types() == ["response.create"]
+
+
 def test_in_manual_turns_the_user_speaks_while_audio_comes_without_a_pause_aud_9():
     s = Conversation(agent={"useOpenAIManualAudioCommit": True})
     s.client(bytes(640))

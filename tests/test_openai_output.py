@@ -380,6 +380,27 @@ def test_a_response_that_goes_silent_is_given_up_and_the_next_one_asked_for(capl
     assert s.got() == []
 
 
+def test_of_a_response_that_is_given_up_nothing_is_told_behind_its_end_fct_7():
+    s = Conversation(settings=OpenAISettings(response_timeout=60))
+    s.upstream(created("r1"), output_item("added", "r1", assistant("i1", "", "in_progress")))
+    s.upstream(
+        {
+            "type": "response.output_audio_transcript.delta",
+            "response_id": "r1",
+            "item_id": "i1",
+            "delta": "I was say",
+        },
+        audio_delta("r1"),
+    )
+    s.upstream(output_item("added", "r1", assistant("i2", "", "in_progress")))
+    s.advance(61)
+    assert s.got_types() == ["AgentStartedSpeaking", "audio", "ConversationText", *PAIR]
+    for item_id in ("i1", "i2"):
+        s.upstream(item_event("done", assistant(item_id, "I was saying that", "incomplete")))
+    s.upstream(audio_delta("r1"), done("r1", "cancelled"))
+    assert s.got() == []
+
+
 def test_a_response_that_is_over_is_not_given_up():
     s = Conversation()
     s.upstream(created("r1"), done("r1"), text_event("output_text.done", "Hi", response_id="r2"))

@@ -310,6 +310,7 @@ class Talk(RuleBasedStateMachine):
             before = len(self.over), self.number, len(self.outputs)
             while self.open_calls:
                 self.answers_a_call(0)
+                self.settle(0.3)
             self.settle(1.0)
             if self.rests and before == (len(self.over), self.number, len(self.outputs)):
                 break

@@ -59,6 +59,7 @@ class Chaos(RuleBasedStateMachine):
         self.names: list[str] = []  # of responses
         self.begun: set[str] = set()
         self.over: set[str] = set()
+        self.cut: set[str] = set()
         self.active: set[str] = set()
         self.items: list[dict] = []  # conversation.item.create events
         self.creates: list[dict] = []
@@ -217,6 +218,8 @@ class Chaos(RuleBasedStateMachine):
     )
     def hears_the_user(self, kind: str) -> None:
         number = self.number if kind != "speech_started" else self.next_number()
+        if kind == "speech_started":
+            self.cut |= self.begun
         self.tell({"type": f"input_audio_buffer.{kind}", "item_id": f"mic{number}"})
 
     @rule(kind=st.sampled_from(["delta", "completed", "failed"]))
@@ -273,6 +276,7 @@ class Chaos(RuleBasedStateMachine):
         self.free_to_create = True
         self.active.clear()  # a nameless end may be that of any response
         self.tell(event)
+        self.free_to_create = True  # its end is all that is known of it
         self.tell(done(name))
         self.over.add(name)
 
@@ -287,7 +291,9 @@ class Chaos(RuleBasedStateMachine):
         if audio:
             assert told is not None
             assert told["type"] == "response.output_audio.delta"
-            assert str(told.get("response_id")) not in self.over, "audio behind its end"
+            name = str(told.get("response_id"))
+            assert name not in self.over, "audio behind its end"
+            assert name not in self.cut, "audio of what was cut short"
         for frame in frames:
             if isinstance(frame, dict):
                 self.check_got(frame)
@@ -315,6 +321,7 @@ class Chaos(RuleBasedStateMachine):
                 self.statements += 1
         elif kind == "response.cancel":
             self.active.discard(event.get("response_id", ""))
+            self.cut.add(event.get("response_id", ""))
         elif kind == "response.create":
             assert not self.active, "beside an active response"
             late = self.now - self.created_at > 5 - 2 * STEP

@@ -415,6 +415,8 @@ class Interleaving:
 
     def vad(self, kind: str) -> None:
         self.vad_active = kind == "created"
+        if kind == "created":
+            self.s.upstream({"type": "input_audio_buffer.committed", "item_id": "mic"})
         self.s.upstream(created("vad") if kind == "created" else done("vad"))
 
     def answer(self) -> None:

@@ -27,7 +27,7 @@ from running import (
 
 from voiceproxy import Closing, Refuse, Session, Text, Upstream, create_app, hookimpl
 from voiceproxy.app import RECEPTION
-from voiceproxy.testing import FakeBackend, FakeUpstream, connected, listening
+from voiceproxy.testing import FakeBackend, FakeUpstream, connected, listening, serve
 
 FOREIGN = {"Origin": "https://evil.example"}
 BROWSER = {"Origin": "http://localhost:3000"}
@@ -444,6 +444,18 @@ def _on_path(path, special, usual):
         return await (special if request.path == path else usual)(self, request)
 
     return prepare
+
+
+@pytest.mark.parametrize(("own", "seconds"), [(None, "0.25"), (0.125, "0.125")])
+async def test_the_connect_timeout_is_the_setting_unless_the_backend_has_its_own(own, seconds):
+    async with raw_server(answer_nothing) as port:
+        backend = FakeBackend(f"ws://127.0.0.1:{port}/", timeout=own, dial="before")
+        async with serve(backend, settings={**QUICK, "connect_timeout": 0.25}) as url:
+            client = await RawClient.connect(f"{url}/fake")
+            assert await client.answer() == 504
+            body = await client.body()
+            client.leave()
+    assert f"within {seconds} seconds" in body["err_msg"]
 
 
 @pytest.mark.parametrize("stage", ["hook", "dial", "upgraded", "talking", "blocked"])

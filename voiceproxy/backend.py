@@ -59,8 +59,9 @@ class Upstream:
     protocols: Sequence[str] = ()
     ssl: tls.SSLContext | None = None
     """None verifies against the system's authorities. There is no way to turn verification off."""
-    timeout: float = 10.0
-    """Seconds for name resolution, TCP, TLS and the upgrade together."""
+    timeout: float | None = None
+    """Seconds for name resolution, TCP, TLS and the upgrade together; None: the setting
+    ``connect_timeout``."""
     dial: DialMode = "auto"
     """``before`` or ``after`` the client's upgrade is answered; ``auto``: after for a browser
     (its request carries Origin), before for everybody else."""

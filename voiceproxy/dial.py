@@ -17,6 +17,9 @@ from voiceproxy.errors import UpstreamFault
 from voiceproxy.frames import INTERNAL_ERROR, NORMAL
 from voiceproxy.guard import is_loopback
 
+CONNECT_TIMEOUT = 10.0
+"""Seconds an upstream has to answer, where neither it nor the setting says."""
+
 
 class UpstreamWebSocket(aiohttp.ClientWebSocketResponse[Any]):
     """A client WebSocket that keeps its transport, so that it can be aborted."""
@@ -60,13 +63,20 @@ async def _follow_no_redirect(
 
 
 async def dial(
-    client: aiohttp.ClientSession, upstream: Upstream, max_frame: int
+    client: aiohttp.ClientSession,
+    upstream: Upstream,
+    max_frame: int,
+    connect_timeout: float = CONNECT_TIMEOUT,
 ) -> UpstreamWebSocket:
-    """Connect within ``upstream.timeout``. Raises UpstreamFault, whose text holds no secret."""
+    """Connect within ``upstream.timeout``, else ``connect_timeout`` (seconds).
+
+    Raises UpstreamFault, whose text holds no secret.
+    """
+    timeout = connect_timeout if upstream.timeout is None else upstream.timeout
     url = _parse(upstream.url or "")
     where = f"{url.scheme}://{url.host}:{url.port}{url.path}"
     try:
-        async with asyncio.timeout(upstream.timeout):
+        async with asyncio.timeout(timeout):
             websocket = await client.ws_connect(
                 url,
                 headers=upstream.headers,
@@ -81,7 +91,7 @@ async def dial(
             )
     # aiohttp's errors quote the URL with its query, so none of them is chained.
     except TimeoutError:
-        raise _timed_out(upstream.timeout, where) from None
+        raise _timed_out(timeout, where) from None
     except aiohttp.ClientHttpProxyError as error:
         raise _unreachable(f"the HTTP proxy answered {error.status}", where) from None
     except aiohttp.WSServerHandshakeError as error:

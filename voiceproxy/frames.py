@@ -11,8 +11,6 @@ NORMAL = 1000
 GOING_AWAY = 1001
 TOO_BIG = 1009
 INTERNAL_ERROR = 1011
-SERVICE_RESTART = 1012
-TRY_AGAIN_LATER = 1013
 
 NO_STATUS = 1005
 """What an endpoint reports when the peer's close frame carried no code (RFC 6455, 7.1.5)."""

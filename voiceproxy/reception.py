@@ -200,7 +200,9 @@ class Reception:
         return upstream.dial == "before"
 
     async def _dial(self, upstream: Upstream) -> UpstreamWebSocket:
-        return await dial(self._client, upstream, self._settings.max_upstream_frame)
+        settings = self._settings
+        limit, timeout = settings.max_upstream_frame, settings.connect_timeout
+        return await dial(self._client, upstream, limit, timeout)
 
     async def _dial_first(self, visit: Visit, upstream: Upstream) -> UpstreamWebSocket:
         try:

@@ -74,6 +74,8 @@ class Speech:
         self.speaking = False
         if self.automatic:
             self._gate.turn_committed()
+        else:
+            self._gate.reconsider()
 
     def timed_out(self, event: Event) -> None:
         """``timeout_triggered``: the silence becomes an item; its transcript is made up."""

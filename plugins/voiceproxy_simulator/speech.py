@@ -103,7 +103,7 @@ def _syllables(word: str) -> list[str]:
     return [vowel if vowel in _VOWELS else "e" for vowel in vowels]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)  # about 40 kB each
 def _sung(word: str, size: int, length: int, note: float, rate: int) -> Samples:
     """A word of ``size`` samples, its syllables of ``length`` each; the same word is often said."""
     samples = np.zeros(size, dtype=np.float32)
@@ -115,7 +115,7 @@ def _sung(word: str, size: int, length: int, note: float, rate: int) -> Samples:
     return samples
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)  # about 17 kB each
 def _tone(vowel: str, pitch: float, length: int, rate: int) -> Samples:
     """One sung vowel: harmonics of ``pitch``, strongest near the vowel's formants."""
     time = np.arange(length) / rate
