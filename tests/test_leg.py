@@ -276,6 +276,7 @@ async def test_a_blocked_writer_notices_that_the_connection_is_lost():
 
 async def test_the_close_frame_goes_behind_everything_queued():
     async with an_end() as end:
+        reading = asyncio.ensure_future(end.read())
         await end.block()
         end.leg.outbox.put_close(Close(4002, "é"))
         finishing = asyncio.ensure_future(end.leg.finish())
@@ -285,6 +286,53 @@ async def test_the_close_frame_goes_behind_everything_queued():
         end.client.send(8, b"\x0f\xa2")
         async with asyncio.timeout(PATIENCE):
             await finishing
+        assert await reading is None
+
+
+async def test_a_peer_that_still_talks_gets_everything_and_the_close_frame():
+    """Closing a connection with unread data resets it, and what is under way is lost."""
+    async with an_end(close_timeout=PATIENCE) as end:
+        reading = asyncio.ensure_future(end.read())
+        end.client.stop_reading()
+        for _ in range(16):
+            end.leg.outbox.put(Binary(bytes(MIB // 16)))
+        end.leg.outbox.put_close(Close(4002))
+        finishing = asyncio.ensure_future(end.leg.finish())
+        talking = asyncio.ensure_future(_talk(end.client))
+        await until(lambda: len(end.frames) > 5)
+        end.client.go_on_reading()
+        frames, code, _ = await end.client.frames_until_close()
+        assert (len(frames), code) == (16, 4002)
+        heard = len(end.frames)
+        await asyncio.sleep(0.05)  # the microphone is still on
+        talking.cancel()
+        assert len(end.frames) == heard
+        assert not finishing.done()
+        end.client.send(8, b"\x0f\xa2")
+        async with asyncio.timeout(PATIENCE):
+            await finishing
+        assert await reading is None
+
+
+async def _talk(client):
+    while True:
+        client.send(2, bytes(640))
+        await asyncio.sleep(0.005)
+
+
+async def test_nothing_follows_our_close_frame():
+    async with an_end(heartbeat=HEARTBEAT, close_timeout=1) as end:
+        reading = asyncio.ensure_future(end.read())
+        end.leg.outbox.put_close(Close(4002))
+        end.leg.flush()
+        end.client.send(9, b"ping")
+        assert await end.client.frame() == (8, b"\x0f\xa2")
+        await asyncio.sleep(3 * HEARTBEAT)  # neither a pong nor a ping of ours
+        end.client.send(8, b"\x0f\xa2")
+        await end.leg.finish()
+        assert await reading is None
+        with pytest.raises(asyncio.IncompleteReadError):
+            await end.client.frame()
 
 
 async def test_a_peer_that_takes_nothing_is_aborted_after_the_close_timeout():
@@ -327,16 +375,6 @@ async def test_a_peer_that_does_not_answer_the_close_is_left_after_the_close_tim
             await end.leg.finish()
         assert end.leg.lost
         assert await end.client.frame() == (8, b"\x0f\xa2")
-
-
-async def test_the_reader_leaves_the_rest_to_the_closer():
-    async with an_end() as end:
-        reading = asyncio.ensure_future(end.read())
-        await asyncio.sleep(0)
-        end.leg.outbox.put_close(Close(4002))
-        end.leg.flush()
-        assert await reading is None
-        assert await end.read() is None
 
 
 async def test_a_detached_leg_answers_the_close_and_leaves_the_outbox_alone():

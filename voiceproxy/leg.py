@@ -70,6 +70,7 @@ class Leg:
         self._writer: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
         self._aborted = False
+        self._reading_ended = asyncio.Event()
         self._silent_beats = 0
         self._pongs = 0
         self._beat: asyncio.TimerHandle | None = None
@@ -121,7 +122,9 @@ class Leg:
     # Control frames go straight to the transport: they may overtake data (RFC 6455, 5.4).
 
     def pong(self, payload: bytes) -> None:
-        """Answer a ping."""
+        """Answer a ping, unless our close frame is out already."""
+        if self.closing:
+            return
         blocked = self._transport.get_write_buffer_size() > 0
         self._pongs = self._pongs + 1 if blocked else 0
         if self._pongs <= MAX_PONGS_WHILE_BLOCKED:
@@ -136,7 +139,7 @@ class Leg:
 
     def _on_beat(self) -> None:
         """Ping after ``heartbeat`` seconds of silence, abort after half as many more."""
-        if self.lost:
+        if self.lost or self.closing:
             return
         alive = self.heard or self.reading_stopped
         self._silent_beats, self.heard = 0 if alive else self._silent_beats + 1, False
@@ -162,12 +165,17 @@ class Leg:
     def abort(self) -> None:
         """Drop the connection and everything queued for it."""
         self._aborted = True
+        self._reading_ended.set()
         self.outbox.clear()
         self._transport.abort()
 
     def peer_has_closed(self) -> None:
         """The peer's close frame has come: it wants nothing more."""
         self.outbox.clear()
+
+    def reading_has_ended(self) -> None:
+        """Nothing more will come: the peer has closed, or the connection is gone."""
+        self._reading_ended.set()
 
     def detach(self, close: Close) -> None:
         """Leave the outbox to the connection that comes next and answer the peer's close."""
@@ -198,8 +206,16 @@ class Leg:
         return self.outbox.bytes + self._transport.get_write_buffer_size()
 
     async def _close(self, close: Close) -> None:
-        await self.websocket.close(code=close.code, message=close.reason.encode())
-        # aiohttp has closed the transport, which still flushes what it holds.
+        """Our close frame, then the peer's, then the connection (RFC 6455, 7.1.1).
+
+        aiohttp's ``close`` does not wait for the peer while somebody reads; a connection closed
+        while the peer still sends is reset, and with it goes what the peer has not read yet.
+        """
+        with contextlib.suppress(*LOST):
+            payload = close.code.to_bytes(2, "big") + close.reason.encode()
+            await self.websocket.send_frame(payload, WSMsgType.CLOSE)
+            await self._reading_ended.wait()
+        self._transport.close()
         while self._transport.get_write_buffer_size() and not self._aborted:  # noqa: ASYNC110
             await asyncio.sleep(LINGER_CHECK)
 

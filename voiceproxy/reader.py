@@ -33,23 +33,33 @@ class Reader:
             self._room.set_result(None)
 
     async def frames(self, receive: Callable[[Frame], None]) -> Close | None:
-        """Hand every frame on; returns how the peer closed, None when we did."""
+        """Hand every frame on; returns how the peer closed, None when we did.
+
+        Once our close frame is out, frames are read and dropped until the peer's comes.
+        """
+        try:
+            return await self._read(receive)
+        finally:
+            self._leg.reading_has_ended()
+
+    async def _read(self, receive: Callable[[Frame], None]) -> Close | None:
         websocket, leg = self._leg.websocket, self._leg
-        while not leg.closing:
+        while True:
             message = await websocket.receive()
             leg.heard = True
             kind = message.type
             if kind is WSMsgType.BINARY:
-                receive(Binary(message.data))
+                if not leg.closing:
+                    receive(Binary(message.data))
             elif kind is WSMsgType.TEXT:
-                receive(Text(message.data))
+                if not leg.closing:
+                    receive(Text(message.data))
             elif kind is WSMsgType.PING:
                 leg.pong(message.data)
             elif kind is not WSMsgType.PONG:
                 return None if leg.closing else self._how_closed(kind, message.data, message.extra)
             if not self._may_send():
                 await self._wait_for_room()
-        return None  # the closer reads on, for the peer's close frame
 
     async def _wait_for_room(self) -> None:
         self._leg.reading_stopped = True
