@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 
-.PHONY: run test deep lint format docs clean
+.PHONY: run test deep fuzz mutants lint format docs clean
 
 run: $(RUNS)  ## serve the openai backend with a simulated upstream; needs no key
 	$(BIN)/python -m voiceproxy --plugin openai --plugin simulator
@@ -18,6 +18,12 @@ test: $(READY)  ## every test but the long ones, with branch coverage
 
 deep: $(READY)  ## long property, load and packaging tests
 	$(BIN)/python -m pytest -m deep
+
+fuzz: $(READY)  ## random and longer: make fuzz EXAMPLES=20000
+	VOICEPROXY_FUZZ=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest -m deep tests/test_openai_stateful.py tests/test_openai_stateful_adversary.py
+
+mutants: $(READY)  ## break rules of the contract one by one: make mutants SEED=1
+	$(BIN)/python tests/contract_mutants.py --seed $(or $(SEED),0)
 
 lint: $(READY)
 	$(BIN)/ruff check .

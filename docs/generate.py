@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import voiceproxy_openai
@@ -18,6 +18,7 @@ from voiceproxy import agent, hookspecs
 from voiceproxy.flags import serve_parser
 from voiceproxy.host_settings import HostSettingsSchema
 from voiceproxy.settings import Setting, SettingsSchema, describe
+from voiceproxy_openai.errors import CODES
 from voiceproxy_openai.events import BETA_NAMES, COMPATIBLE, EVENTS, Handled, Ignored
 
 DOCS = Path(__file__).parent
@@ -64,7 +65,16 @@ def _row(setting: Setting) -> tuple[str, ...]:
 
 def errors() -> str:
     """Every error code the host sends by itself."""
-    return _table(("Code", "Meaning"), [(f"`{c}`", m) for c, m in agent.ERROR_CODES.items()])
+    return _codes(agent.ERROR_CODES)
+
+
+def openai_errors() -> str:
+    """The codes the openai backend makes."""
+    return _codes(CODES)
+
+
+def _codes(codes: Mapping[str, str]) -> str:
+    return _table(("Code", "Meaning"), [(f"`{code}`", meaning) for code, meaning in codes.items()])
 
 
 def dialects() -> str:
@@ -115,6 +125,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings-host": lambda: settings_of(HostSettingsSchema),
     **{f"settings-{name}": lambda s=schema: settings_of(s) for name, schema in PLUGINS.items()},  # type: ignore[misc]
     "errors": errors,
+    "errors-openai": openai_errors,
     "dialects": dialects,
     "flags": flags,
     "events": lambda: events(EVENTS),

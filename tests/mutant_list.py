@@ -167,6 +167,13 @@ POOL = (
         "IDLE_TIMEOUT_MS = (5000, 30000)",
         "IDLE_TIMEOUT_MS = (4000, 30000)",
     ),
+    Mutant(
+        "K-5",
+        f"{OPENAI}/audio_input.py",
+        "for start in range(0, len(audio), MAX_APPEND):",
+        "for start in range(0, len(audio) - 1, MAX_APPEND):",
+    ),
+    Mutant("K-9", f"{HOST}/talk/command.py", "default=20.0,", "default=30.0,"),
     # Connection
     Mutant(
         "NET-7",
@@ -182,6 +189,13 @@ POOL = (
     ),
     Mutant("NET-8", f"{OPENAI}/audio_input.py", "yield Text(_PREFIX", "yield Binary(_PREFIX"),
     Mutant("NET-13", f"{OPENAI}/upstream.py", '("api-key", key)', '("x-api-key", key)'),
+    Mutant("NET-5", f"{OPENAI}/settings.py", 'dial: str = "after"', 'dial: str = "before"'),
+    Mutant(
+        "NET-9",
+        f"{HOST}/gate.py",
+        "if isinstance(frame, Binary):",
+        "if isinstance(frame, Binary) and frame.data[:1] != b'{':",
+    ),
     # Settings
     Mutant(
         "SES-2",
@@ -263,6 +277,64 @@ POOL = (
     ),
     Mutant("MAP-14", f"{OPENAI}/voices.py", "SPEED[0] <= speed <= SPEED[1]", "SPEED[0] <= speed"),
     Mutant("MAP-17", f"{OPENAI}/voices.py", "if name.lower() in VOICES:", "if name:"),
+    Mutant(
+        "SES-17",
+        f"{OPENAI}/session_setup.py",
+        "            self._session.settings_refused(str(error))\n            return\n",
+        "            return\n",
+    ),
+    Mutant("SES-18", f"{OPENAI}/session_setup.py", "            1011,\n", "            1000,\n"),
+    Mutant(
+        "SES-22",
+        f"{OPENAI}/messages.py",
+        '        if self.history:\n            self._send({"type": "History", "role"',
+        '        if True:\n            self._send({"type": "History", "role"',
+    ),
+    Mutant(
+        "MAP-2",
+        f"{OPENAI}/settings_mapping.py",
+        '        session["model"] = model',
+        '        session["model"] = asked or model',
+    ),
+    Mutant(
+        "MAP-5",
+        f"{OPENAI}/settings_mapping.py",
+        '"interrupt_response": True',
+        '"interrupt_response": False',
+    ),
+    Mutant(
+        "MAP-7",
+        f"{OPENAI}/settings_mapping.py",
+        'agent.get("useOpenAIManualAudioCommit") is True',
+        'bool(agent.get("useOpenAIManualAudioCommit"))',
+    ),
+    Mutant(
+        "MAP-10",
+        f"{OPENAI}/settings_mapping.py",
+        'if think.get("toolChoice") is not None:',
+        'if isinstance(think.get("toolChoice"), str):',
+    ),
+    Mutant(
+        "MAP-18",
+        f"{OPENAI}/settings_mapping.py",
+        'return "" if code == "multi" else code',
+        "return code",
+    ),
+    Mutant(
+        "MAP-19",
+        f"{OPENAI}/audio_formats.py",
+        'if encoding not in ("", "linear16", "mulaw", "alaw"):',
+        'if encoding not in ("", "linear16", "mulaw", "alaw", "opus"):',
+    ),
+    Mutant(
+        "MAP-20", f"{OPENAI}/settings.py", 'MODEL = "gpt-realtime-2.1"', 'MODEL = "gpt-realtime"'
+    ),
+    Mutant(
+        "MAP-21",
+        f"{OPENAI}/reading.py",
+        "return found[0] if found else {}",
+        "return found[-1] if found else {}",
+    ),
     # Text turns
     Mutant("TXT-1", f"{OPENAI}/translator.py", "        self._dialogue.typed(text)\n", ""),
     Mutant(
@@ -297,6 +369,24 @@ POOL = (
         f"{OPENAI}/response_gate.py",
         "return bool(metadata[MARK] == self._in_flight)",
         "return True",
+    ),
+    Mutant(
+        "TXT-3",
+        f"{OPENAI}/items.py",
+        "self._pending.pop(item_id)\n        pending.timer",
+        "self._pending[item_id]\n        pending.timer",
+    ),
+    Mutant(
+        "TXT-5",
+        f"{OPENAI}/function_calls.py",
+        "        self.items.expect(sent, lambda: self._confirmed(call.batch), call_id=call.id)",
+        "        self._confirmed(call.batch)",
+    ),
+    Mutant(
+        "TXT-15",
+        f"{OPENAI}/client_events.py",
+        'ITEM_PREFIX = "vp_item_"',
+        'ITEM_PREFIX = "voiceproxy_conversation_item_id_"',
     ),
     # Microphone
     Mutant(
@@ -339,6 +429,42 @@ POOL = (
         "if nearest and self._windows == WINDOWS:",
         "if nearest and self._windows >= 1:",
     ),
+    Mutant(
+        "TXT-7",
+        f"{HOST}/gate.py",
+        "        if self._progress is Progress.APPLIED:\n            self._translator",
+        "        if self._progress is not Progress.AWAITED:\n            self._translator",
+    ),
+    Mutant(
+        "AUD-4",
+        f"{OPENAI}/session_setup.py",
+        "COMPONENT_RATE, AGENT_RATE = 16000, 24000",
+        "COMPONENT_RATE, AGENT_RATE = 24000, 24000",
+    ),
+    Mutant(
+        "AUD-11",
+        f"{OPENAI}/manual_commits.py",
+        "        self._longest = None\n        self._consider()",
+        "        self._longest = None",
+    ),
+    Mutant(
+        "AUD-13",
+        f"{OPENAI}/manual_commits.py",
+        "        self._pending = 0\n        self._committed_before = True",
+        "        self._committed_before = True",
+    ),
+    Mutant(
+        "AUD-19",
+        f"{OPENAI}/client_events.py",
+        '"type": "input_audio_buffer.commit"',
+        '"type": "input_audio_buffer.clear"',
+    ),
+    Mutant(
+        "AUD-20",
+        f"{OPENAI}/resampling.py",
+        "return (min(24, lower // 500), 0.9) if falling",
+        "return (min(24, lower // 500), 1.3) if falling",
+    ),
     # Speech events
     Mutant("TRN-1", f"{OPENAI}/speech.py", "        self._messages.user_started_speaking()\n", ""),
     Mutant(
@@ -365,6 +491,19 @@ POOL = (
         f"{OPENAI}/transcripts.py",
         "        if item_id in self._ignored:\n            return\n",
         "",
+    ),
+    Mutant("TRN-4", f"{OPENAI}/transcripts.py", '"speech_final": final', '"speech_final": False'),
+    Mutant(
+        "TRN-5",
+        f"{OPENAI}/transcripts.py",
+        'return [_alternative(given, "") for given',
+        'return [_alternative({}, "") for given',
+    ),
+    Mutant(
+        "TRN-9",
+        f"{OPENAI}/translator.py",
+        'self._dialogue.transcribed = plan.session["audio"]["input"]["transcription"] is not None',
+        "self._dialogue.transcribed = False",
     ),
     # Output
     Mutant(
@@ -414,6 +553,69 @@ POOL = (
         "        if response.id:\n            self._over.add(response.id)\n",
         "",
     ),
+    Mutant(
+        "OUT-2",
+        f"{OPENAI}/output.py",
+        "        if response is not None and response.audio is not None:\n            frames",
+        "        if response is not None and response.audio is not None:\n"
+        "            self._responses.end(response)\n            frames",
+    ),
+    Mutant(
+        "OUT-3",
+        f"{OPENAI}/output.py",
+        "        if response is not None and response.state is ResponseState.RUNNING:\n"
+        "            self._responses.start_speaking(response)",
+        "        if response is None:\n            return",
+    ),
+    Mutant(
+        "OUT-4",
+        f"{OPENAI}/output.py",
+        "if response is not None and not response.created:",
+        "if response is not None:",
+    ),
+    Mutant(
+        "OUT-5",
+        f"{OPENAI}/output.py",
+        '        self._part_done(event, "transcript")',
+        "        pass",
+    ),
+    Mutant(
+        "OUT-11",
+        f"{OPENAI}/output.py",
+        "        self._responses.start_speaking(response)\n        response.said.add",
+        "        response.said.add",
+    ),
+    Mutant(
+        "DEF-11",
+        f"{OPENAI}/responses.py",
+        "        if response.state is ResponseState.DONE:\n"
+        "            response.state = ResponseState.FINISHED",
+        "        if True:\n            response.state = ResponseState.FINISHED",
+    ),
+    Mutant(
+        "OUT-16",
+        f"{OPENAI}/responses.py",
+        "        response.created = True\n",
+        "        response.created = True\n        self._messages.thinking()\n",
+    ),
+    Mutant(
+        "OUT-20",
+        f"{OPENAI}/audio_output.py",
+        'audio, self._header = self._header + audio, b""',
+        "audio = self._header + audio",
+    ),
+    Mutant(
+        "OUT-22",
+        f"{OPENAI}/responses.py",
+        "        if not response_id and self._open:\n",
+        "        if False:\n",
+    ),
+    Mutant(
+        "OUT-23",
+        f"{OPENAI}/responses.py",
+        "        self._upstream.cancel_response(response.id)\n        self._abandon(response)",
+        "        self._abandon(response)",
+    ),
     # Function calls
     Mutant(
         "FCT-1",
@@ -451,6 +653,19 @@ POOL = (
         "                call.state = CallState.OVERDUE",
         "                pass",
     ),
+    Mutant(
+        "FCT-2",
+        f"{OPENAI}/messages.py",
+        '{"type": "FunctionCallRequest", "functions": [call]}',
+        '{"type": "FunctionCallRequest", "functions": [call, call]}',
+    ),
+    Mutant("FCT-6", f"{OPENAI}/response_gate.py", "                self._wanted = False\n", ""),
+    Mutant(
+        "FCT-17",
+        f"{OPENAI}/items.py",
+        'error.code == "invalid_tool_call_id" and pending.call_id',
+        "False",
+    ),
     # Client messages
     Mutant(
         "MSG-1", f"{OPENAI}/translator.py", '            "UpdateListen",\n        ]', "        ]"
@@ -466,6 +681,13 @@ POOL = (
     ),
     Mutant("MSG-8", f"{HOST}/gate.py", "        return not problems", "        return True"),
     Mutant("MSG-9", f"{HOST}/gate.py", "if message is None and self._told_of_audio:", "if False:"),
+    Mutant(
+        "MSG-4",
+        f"{OPENAI}/settings.py",
+        "pass_unknown_messages: bool = False",
+        "pass_unknown_messages: bool = True",
+    ),
+    Mutant("MSG-10", f"{HOST}/gate.py", "                NORMAL,\n", "                1011,\n"),
     # Upstream events
     Mutant("EVT-3", f"{OPENAI}/translator.py", "            self._junk_reported = True\n", ""),
     Mutant(
@@ -480,6 +702,12 @@ POOL = (
         "except (binascii.Error, ValueError) as error:",
         "except KeyError as error:",
     ),
+    Mutant(
+        "EVT-4",
+        f"{OPENAI}/events.py",
+        '"rate_limits.updated": Ignored("the operator\'s business, not the client\'s"),\n',
+        "",
+    ),
     # Errors
     Mutant(
         "ERR-1",
@@ -491,6 +719,19 @@ POOL = (
     Mutant("ERR-6", f"{OPENAI}/upstream_end.py", "    if not ready:", "    if False:"),
     Mutant("ERR-9", f"{OPENAI}/errors.py", '"session_expired": "session_max_duration", ', ""),
     Mutant("ERR-11", f"{OPENAI}/errors.py", 'return _KEYS.sub("[key]", text)', "return text"),
+    Mutant(
+        "ERR-2",
+        f"{OPENAI}/translator.py",
+        'self._session.log.error("the upstream reports an error',
+        'self._session.log.info("the upstream reports an error',
+    ),
+    Mutant(
+        "ERR-5",
+        f"{OPENAI}/response_gate.py",
+        "if self._in_flight and event_id == self._in_flight:",
+        "if self._in_flight:",
+    ),
+    Mutant("ERR-7", f"{HOST}/dial.py", "if status in (401, 403):", "if status == 401:"),
     # Closing
     Mutant(
         "CLS-1",
@@ -499,10 +740,16 @@ POOL = (
         "session.close(1000, reason)",
     ),
     Mutant(
-        "CLS-6",
-        f"{HOST}/chores.py",
-        "        for alarm in tuple(self._alarms):\n            alarm.cancel()\n",
-        "",
+        "CLS-2",
+        f"{HOST}/ending.py",
+        "core.upstream.put_close(Close(NORMAL) if close.code == ABNORMAL else close)",
+        "core.upstream.put_close(Close(NORMAL))",
+    ),
+    Mutant(
+        "CLS-1",
+        f"{OPENAI}/upstream_end.py",
+        "    elif close.code in _ORDINARY:",
+        "    else:\n        session.close(code, reason)\n        return\n    if False:",
     ),
     # The command line's client
     Mutant(
@@ -543,6 +790,79 @@ POOL = (
         f"{OPENAI}/responses.py",
         "if not self.calls.response_ended(response, cancelled=cancelled):",
         "self.calls.response_ended(response, cancelled=cancelled)\n        if True:",
+    ),
+    Mutant(
+        "DEF-1",
+        f"{OPENAI}/audio_input.py",
+        "part = audio if len(audio) <= MAX_APPEND else audio[start : start + MAX_APPEND]",
+        "part = audio",
+    ),
+    Mutant(
+        "DEF-2",
+        f"{HOST}/gate.py",
+        'not self._is_allowed(message["type"]) or not self._is_valid(message)',
+        'not self._is_allowed(message["type"])',
+    ),
+    Mutant(
+        "DEF-4",
+        f"{OPENAI}/response_gate.py",
+        "            self._wanted = True  # the second",
+        "            pass  # the second",
+    ),
+    Mutant("DEF-7", f"{OPENAI}/items.py", "        self._gate.await_item(item_id)", "        pass"),
+    Mutant(
+        "DEF-10",
+        f"{OPENAI}/responses.py",
+        "        response.speaking = True",
+        "        response.speaking = False",
+    ),
+    Mutant(
+        "DEF-11",
+        f"{OPENAI}/output.py",
+        "        self._said_items.add(item_id)\n        if text in",
+        "        if text in",
+    ),
+    Mutant(
+        "DEF-12",
+        f"{OPENAI}/translator.py",
+        "            error, self._held_idle_timeout = self._held_idle_timeout, None\n",
+        "            error = self._held_idle_timeout\n",
+    ),
+    Mutant(
+        "DEF-15",
+        f"{OPENAI}/errors.py",
+        "RENAMED.get(code) or RENAMED.get(kind) or",
+        "RENAMED.get(kind) or",
+    ),
+    Mutant(
+        "DEF-20",
+        f"{HOST}/frames.py",
+        "return Close(_legal_code(self.code), reason)",
+        "return Close(self.code, reason)",
+    ),
+    Mutant(
+        "DEF-22",
+        f"{OPENAI}/settings_mapping.py",
+        'text_at(provider, "language") or text_at(agent, "language")',
+        'text_at(agent, "language")',
+    ),
+    Mutant(
+        "DEF-23",
+        f"{OPENAI}/settings_mapping.py",
+        'if "realtime" in asked.lower() and asked != model:',
+        "if asked != model:",
+    ),
+    Mutant(
+        "DEF-24",
+        f"{OPENAI}/manual_commits.py",
+        "            self._commit()\n\n    def _pad",
+        "            self._commit()\n            self._gate.want()\n\n    def _pad",
+    ),
+    Mutant(
+        "DEF-32",
+        f"{OPENAI}/microphone.py",
+        "        size = self._input.feed(data)\n",
+        '        size = self._input.feed(data)\n        self._session.log.debug("audio")\n',
     ),
 )
 """As many of these as there are in the core are picked by a seed."""

@@ -1,3 +1,4 @@
+import textwrap
 from pathlib import Path
 from textwrap import dedent
 
@@ -281,6 +282,17 @@ def test_the_order_of_the_plugins_in_force_is_printed_at_start(directory: Path):
     ) as process:
         assert process.url
         assert process.errors_until("plugins:") == ["plugins: silent, chatty"]
+
+
+def test_the_order_printed_is_the_one_of_the_hooks_and_not_of_the_command_line(directory: Path):
+    for name, mark in (("guard", "tryfirst"), ("watcher", "trylast")):
+        marked = textwrap.dedent(OBSERVER).replace("@hookimpl", f"@hookimpl({mark}=True)")
+        (directory / f"{name}.py").write_text(marked)
+    names = [word for name in ("watcher", "silent", "guard") for word in ("--plugin", name)]
+    with serving(directory, *names) as process:
+        assert process.errors_until("plugins:") == [
+            "plugins: guard (first), silent, watcher (last)"
+        ]
 
 
 def test_a_backend_without_a_key_names_the_variable_and_the_way_without_one(directory):

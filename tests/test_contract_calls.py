@@ -5,7 +5,7 @@ from __future__ import annotations
 from openai_session import PAIR, Conversation, created, done, function_call, output_item
 
 
-def test_an_answer_before_the_next_call_is_asked_does_not_end_the_batch_fct_5_def_5():
+def test_an_answer_before_the_next_call_is_asked_does_not_end_the_batch_fct_5_fct_6_def_5():
     s = Conversation()
     s.upstream(created("r1"), output_item("done", "r1", function_call("c1")))
     s.answer("c1")
@@ -22,8 +22,11 @@ def test_an_answer_before_the_next_call_is_asked_does_not_end_the_batch_fct_5_de
     s.answer("c2")
     (second,) = s.sent()
     s.confirm(second)
-    assert s.sent_types() == ["response.create"]
+    (create,) = s.sent()
+    assert create["type"] == "response.create"
     assert s.got_types() == [*PAIR, "AgentThinking"]
+    s.upstream(created("r2", create), done("r2"))
+    assert s.sent() == []
 
 
 def test_a_second_answer_to_a_call_beside_an_open_one_is_not_sent_def_29():
@@ -46,3 +49,22 @@ def test_a_name_is_remembered_by_the_items_id_where_there_is_no_other_def_27():
     s.upstream({"type": kind, "response_id": "r1", "item_id": "i1", "arguments": "{}"})
     _, request = s.got()
     assert [(call["id"], call["name"]) for call in request["functions"]] == [("i1", "f")]
+
+
+def test_a_call_answered_before_its_response_is_over_leaves_one_pair_def_11():
+    s = Conversation()
+    s.upstream(created("r1"), output_item("done", "r1", function_call("c1")))
+    s.answer("c1")
+    (output,) = s.sent()
+    s.confirm(output)
+    s.got()
+    s.upstream(done("r1"))
+    assert s.got_types() == PAIR
+
+
+def test_a_request_holds_one_call_fct_2():
+    s = Conversation()
+    calls = [output_item("done", "r1", function_call(name)) for name in ("c1", "c2")]
+    s.upstream(created("r1"), *calls)
+    requests = [message for message in s.got() if message["type"] == "FunctionCallRequest"]
+    assert [[call["id"] for call in one["functions"]] for one in requests] == [["c1"], ["c2"]]

@@ -1,8 +1,8 @@
-"""What is logged, and at which level (ERR-2, DEF-32)."""
+"""What is logged, and at which level; what is told once (ERR-2, DEF-12, DEF-32)."""
 
 from __future__ import annotations
 
-from openai_session import Conversation, audio_delta, created, done, error
+from openai_session import PAIR, Conversation, audio_delta, created, done, error
 
 
 def test_an_error_is_logged_by_its_code_alone_err_2(caplog):
@@ -27,3 +27,11 @@ def test_audio_is_not_logged_def_32(caplog):
     assert len(s.sent()) == 50
     assert s.got_types().count("audio") == 50
     assert caplog.records == []
+
+
+def test_a_held_idle_timeout_is_told_once_def_12():
+    s = Conversation()
+    s.upstream(created("r1"), error("idle_timeout"), done("r1"))
+    assert s.got_types() == [*PAIR, "Error"]
+    s.upstream(created("r2"), done("r2"))
+    assert s.got_types() == PAIR

@@ -1,4 +1,4 @@
-"""Spoken turns, where no other test says so (TRN-8, AUD-18)."""
+"""Spoken turns, where no other test says so (TRN-8, AUD-13, AUD-18)."""
 
 from __future__ import annotations
 
@@ -33,3 +33,13 @@ def test_transcripts_come_in_manual_turns_too_trn_8():
     assert [m["is_final"] for m in messages] == [False, True]
     s.upstream(created("r1"), item_event("done", assistant("i1", "Ho")), done("r1"))
     assert s.got_types() == ["AgentStartedSpeaking", "ConversationText", *PAIR]
+
+
+def test_after_a_commit_nothing_is_pending_aud_13():
+    s = Conversation(agent={"useOpenAIManualAudioCommit": True})
+    s.client(bytes(40_000))
+    s.advance(1)
+    create = s.sent()[-1]
+    s.upstream(created("r1", create), done("r1"))
+    s.advance(60)
+    assert s.sent() == []

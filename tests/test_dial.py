@@ -92,6 +92,7 @@ async def test_an_upstream_gets_the_headers_the_query_and_the_subprotocols():
         (401, "upstream_unauthorized"),
         (403, "upstream_unauthorized"),
         (404, "upstream_rejected"),
+        (407, "upstream_rejected"),
         (429, "upstream_rejected"),
         (500, "upstream_unreachable"),
         (503, "upstream_unreachable"),

@@ -256,6 +256,14 @@ async def test_a_peer_we_do_not_read_is_not_taken_for_dead():
         assert not end.leg.lost
 
 
+async def test_a_peer_that_leaves_while_we_do_not_read_it_is_noticed():
+    async with an_end(heartbeat=0.05) as end:
+        end.leg.reading_stopped = True
+        end.leg._transport.pause_reading()
+        end.client.reset()
+        await until(lambda: end.leg.lost)
+
+
 async def test_a_write_to_a_lost_connection_drops_the_queue():
     async with an_end() as end:
         end.client.reset()

@@ -250,3 +250,19 @@ def test_every_code_the_backend_makes_is_in_its_table():
     assert made <= set(CODES)
     assert set(CODES) - made == {"invalid_api_key", "session_max_duration", "unknown"}
     assert all(CODES.values())
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("odd\n\x00code", "oddcode"),
+        ("x" * 5000, "x" * 100),
+        ("sk-very-secret-1", "[key]"),
+        ("\n", "unknown"),
+    ],
+)
+def test_a_code_is_printable_and_short_before_it_is_shown_or_logged_def_16(code, shown, caplog):
+    s = Conversation()
+    s.upstream(error(code))
+    assert s.got()[0]["code"] == shown
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [shown]

@@ -207,3 +207,39 @@ async def test_junk_is_told_once_and_the_conversation_goes_on():
             await client.send("InjectUserMessage", content=text)
             await client.until("AgentAudioDone")
         assert client.codes() == ["unmapped_upstream_event"]
+
+
+async def test_a_server_that_replaces_ids_and_ignores_marks_answers_as_fast_def_8():
+    async with conversation(scenario="replaced-ids") as (client, _):
+        await client.send("Settings", **settings_message(greeting=""))
+        for text in ("one", "two", "three"):
+            async with asyncio.timeout(3):  # less than the wait for a response.created
+                await client.send("InjectUserMessage", content=text)
+                await client.until("AgentAudioDone")
+        assert client.said("assistant") == [
+            f'You said "{text}".' for text in ("one", "two", "three")
+        ]
+
+
+async def test_of_a_stalled_reply_nothing_is_told_behind_its_end_fct_7():
+    async with conversation(scenario="stall", response_timeout=0.3) as (client, upstream):
+        await client.send("Settings", **settings_message(greeting=""))
+        await client.send("InjectUserMessage", content="hello")
+        await client.until("AgentAudioDone")
+        told = len(client.said("assistant"))
+        await client.send("InjectUserMessage", content="again")
+        await client.until("AgentStartedSpeaking")
+        assert len(client.said("assistant")) == told
+        assert upstream.violations == []
+
+
+async def test_the_agent_says_what_it_is_given_in_a_session_of_text_and_of_speech():
+    for modalities in (["text"], ["audio"]):
+        think = {"functions": FUNCTIONS, "outputModalities": modalities}
+        async with conversation() as (client, upstream):
+            await client.send("Settings", **settings_message(greeting="", think=think))
+            for behavior in ("default", "queue", "interrupt"):
+                await client.send("InjectAgentMessage", message="Hold on.", behavior=behavior)
+                await client.until("AgentAudioDone")
+            assert client.codes() == []
+            assert upstream.violations == []

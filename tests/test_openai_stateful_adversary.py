@@ -384,7 +384,7 @@ def spoil(value: Any, data: st.DataObject) -> None:
 
 
 def test_no_upstream_however_odd_breaks_the_translator():
-    explore(Chaos, examples=150, steps=30)
+    explore(Chaos, examples=300, steps=30)
 
 
 @pytest.mark.deep

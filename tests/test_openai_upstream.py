@@ -176,3 +176,11 @@ def test_an_authority_file_that_cannot_be_read_is_a_settings_error(tmp_path):
 
 def test_settings_show_no_key():
     assert KEY not in repr(OpenAISettings(api_key=KEY, headers=[f"A: {KEY}"]))
+
+
+@pytest.mark.parametrize("key", ["sk-a\nb", "sk-a b", "sk-ä", "sk-\x00"])
+def test_a_key_that_cannot_stand_in_a_header_is_refused_at_start_and_not_shown(key):
+    with pytest.raises(SettingsError) as refused:
+        create_app(["openai"], environ={"OPENAI_API_KEY": key})
+    assert "OPENAI_API_KEY" in str(refused.value)
+    assert key not in str(refused.value)

@@ -34,6 +34,24 @@ async def dial(
     return await client.ws_connect(f"{upstream.url}?{query}", max_msg_size=0, **kw)
 
 
+async def test_a_connection_given_up_in_its_handshake_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    head = "GET /v1/realtime?model=m HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    head += "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+    head += "MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+    async with SimulatedOpenAI() as upstream:
+        port = int(upstream.url.split(":")[2].partition("/")[0])
+        for _ in range(50):
+            line = socket.create_connection(("127.0.0.1", port))
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            line.sendall(head.encode())
+            line.close()  # a reset
+            await asyncio.sleep(0)
+        await no_sessions(upstream)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def until(ws: aiohttp.ClientWebSocketResponse, kind: str) -> Event:
     async with asyncio.timeout(SECONDS):
         while True:

@@ -14,6 +14,7 @@ from marshmallow import ValidationError
 
 from voiceproxy import serve
 from voiceproxy.app import create_app
+from voiceproxy.chains import HOOKS
 from voiceproxy.errors import PluginLoadError, UsageError
 from voiceproxy.flags import Parser, first_parser, parse, serve_parser
 from voiceproxy.host_settings import HostSettings, HostSettingsSchema, configure, read_env_file
@@ -22,6 +23,10 @@ from voiceproxy.settings import describe, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+ALL_HOOKS = ("voiceproxy_setup", *HOOKS)
+GROUPS = (" (first)", "", " (last)")
+"""What is said of a plugin with ``tryfirst``, plain and ``trylast`` hooks."""
 
 logger = logging.getLogger("voiceproxy.cli")
 
@@ -53,7 +58,7 @@ def run_serve(arguments: Sequence[str]) -> int:
     settings = configuration[HostSettings]
     serve.configure_logging(settings.log_level)
     app = create_app(plugins, configuration=configuration)
-    print(f"plugins: {', '.join(plugins.names)}", file=sys.stderr, flush=True)
+    print(f"plugins: {', '.join(_in_order(plugins))}", file=sys.stderr, flush=True)
     return serve.run(app, settings)
 
 
@@ -95,6 +100,14 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 def _plugins(flags: Mapping[str, Any], variables: Mapping[str, str | None]) -> Plugins:
     serve.configure_logging(_early_level(flags, variables))
     return Plugins(named(variables, flags["plugins"]))
+
+
+def _in_order(plugins: Plugins) -> list[str]:
+    """List the plugins as their hooks run; one with hooks in several groups comes several times."""
+    places = {
+        (one.order, one.plugin_name) for hook in ALL_HOOKS for one in plugins.implementations(hook)
+    }
+    return [name + GROUPS[group] for (group, _), name in sorted(places)]
 
 
 def _not_blank(environ: Mapping[str, str]) -> dict[str, str]:

@@ -137,6 +137,8 @@ def _refused(status: int, where: str) -> UpstreamFault:
         return UpstreamFault(error_codes.UPSTREAM_UNREACHABLE, hint, INTERNAL_ERROR)
     if status == 429:
         hint = f"{said}: too many requests or no quota left."
+    elif status == 407:
+        hint = f"{said}: the HTTP proxy on the way wants credentials."
     elif status == 101:
         hint = f"{said}, but not as a WebSocket. Check the upstream's URL."
     else:
@@ -164,7 +166,7 @@ def _distrusted(error: Exception, where: str) -> UpstreamFault:
 def _misspelt() -> UpstreamFault:
     return UpstreamFault(
         error_codes.UPSTREAM_REJECTED,
-        "The URL of the upstream or of the HTTP proxy is not valid. Check both.",
+        "The URL or a header of the upstream, or the URL of the HTTP proxy, is not valid.",
         NORMAL,
     )
 

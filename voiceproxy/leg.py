@@ -138,7 +138,10 @@ class Leg:
         write.close()  # written; only the wait for room is given up
 
     def _on_beat(self) -> None:
-        """Ping after ``heartbeat`` seconds of silence, abort after half as many more."""
+        """Ping after ``heartbeat`` seconds of silence, abort after half as many more.
+
+        A peer we do not read cannot show that it lives; but writing to it shows when it is gone.
+        """
         if self.lost or self.closing:
             return
         alive = self.heard or self.reading_stopped
@@ -146,7 +149,7 @@ class Leg:
         if self._silent_beats > 2:
             self.abort()
             return
-        if self._silent_beats == 2:
+        if self._silent_beats == 2 or self.reading_stopped:
             self._control(self.websocket.ping())
         self._beat = self._loop.call_later(self._half_beat, self._on_beat)
 

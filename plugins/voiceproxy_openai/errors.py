@@ -53,6 +53,9 @@ CODES = {
 }
 """The codes of Error and Warning messages this backend makes, and what each means."""
 
+MAX_CODE = 100
+"""Characters of a code; the API's own are far shorter."""
+
 _KEYS = re.compile(r"\b(?:sk|ek|rk|pk)[-_][\w*.-]{4,}")
 
 
@@ -77,7 +80,7 @@ def read_error(event: Event) -> UpstreamError:
     inner = given if isinstance(given, dict) else {}
     text = given if isinstance(given, str) else text_at(inner, "message")
     kind = text_at(inner, "type")
-    code = text_at(inner, "code") or text_at(event, "code")
+    code = _name(text_at(inner, "code") or text_at(event, "code"))
     code = RENAMED.get(code) or RENAMED.get(kind) or code or "unknown"
     return UpstreamError(
         code,
@@ -88,13 +91,18 @@ def read_error(event: Event) -> UpstreamError:
     )
 
 
+def _name(code: str) -> str:
+    """A code as it may stand in a log line: printable, short, and no key."""
+    return scrub("".join(character for character in code if character.isprintable()))[:MAX_CODE]
+
+
 def response_error(response: Event) -> UpstreamError:
     """What ended a response that is not ``completed``; the reason stands in for a missing code."""
     details = object_at(response, "status_details")
     error = read_error(details)
     if error.code != "unknown":
         return error
-    reason = text_at(details, "reason") or text_at(object_at(details, "error"), "type")
+    reason = _name(text_at(details, "reason") or text_at(object_at(details, "error"), "type"))
     return error._replace(code=reason or "unknown")
 
 

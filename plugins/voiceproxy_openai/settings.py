@@ -66,6 +66,7 @@ class OpenAISettingsSchema(SettingsSchema):
 
     api_key = fields.String(
         load_default="",
+        validate=validate.Regexp(r"[!-~]*\s*$", error="Not a key: it has a blank or worse in it."),
         metadata={
             "help": "API key; not needed when a simulator stands in or the server asks for none.",
             "secret": True,

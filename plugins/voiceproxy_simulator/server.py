@@ -121,11 +121,14 @@ class SimulatedOpenAI:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def _connect(self, request: web.Request) -> web.WebSocketResponse:
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(
             timeout=CLOSE_SECONDS, protocols=(SUBPROTOCOL,), compress=False, max_msg_size=0
         )
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:  # whoever dialled has given up and gets no answer
+            return web.Response(status=400)
         _keep_the_kernel_lean(request)
         connection = Connection(socket, request.transport)
         self._connections.add(connection)
