@@ -48,6 +48,7 @@ CODES = {
     "UNKNOWN_FUNCTION_CALL": "A FunctionCallResponse whose id no call waits for. Not sent up.",
     "MODEL_NOT_APPLIED": "Warning: the Settings name a realtime model other than the connection's.",
     "VOICE_NOT_AVAILABLE": "Warning: the Settings name another vendor's voice; the default speaks.",
+    "RESPONSE_TIMED_OUT": "Warning: a reply stopped coming and is given up; its done pair follows.",
     "AUDIO_RATE_MISMATCH": "Warning: audio comes at another rate than audio.input declares.",
     "unknown": "An error without a code. Every other code is the upstream's own, unchanged.",
 }

@@ -103,7 +103,7 @@ def _syllables(word: str) -> list[str]:
     return [vowel if vowel in _VOWELS else "e" for vowel in vowels]
 
 
-@lru_cache(maxsize=64)  # about 40 kB each
+@lru_cache(maxsize=16)  # about 50 kB each
 def _sung(word: str, size: int, length: int, note: float, rate: int) -> Samples:
     """A word of ``size`` samples, its syllables of ``length`` each; the same word is often said."""
     samples = np.zeros(size, dtype=np.float32)
