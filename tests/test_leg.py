@@ -385,6 +385,21 @@ async def test_a_peer_that_does_not_answer_the_close_is_left_after_the_close_tim
         assert await end.client.frame() == (8, b"\x0f\xa2")
 
 
+async def test_a_peer_that_waits_for_us_to_close_first_sees_our_end_soon():
+    async with an_end(close_timeout=PATIENCE) as end:
+        reading = asyncio.ensure_future(end.read())
+        end.leg.outbox.put_close(Close(4002))
+        finishing = asyncio.ensure_future(end.leg.finish())
+        assert await end.client.frame() == (8, b"\x0f\xa2")
+        with pytest.raises(asyncio.IncompleteReadError):
+            await end.client.frame()
+        assert not finishing.done()
+        end.client.leave()
+        async with asyncio.timeout(1):
+            await finishing
+        assert await reading is None
+
+
 async def test_a_detached_leg_answers_the_close_and_leaves_the_outbox_alone():
     async with an_end() as end:
         outbox = end.leg.outbox

@@ -217,10 +217,23 @@ class Leg:
         with contextlib.suppress(*LOST):
             payload = close.code.to_bytes(2, "big") + close.reason.encode()
             await self.websocket.send_frame(payload, WSMsgType.CLOSE)
-            await self._reading_ended.wait()
+            await self._peer_to_close()
         self._transport.close()
         while self._transport.get_write_buffer_size() and not self._aborted:  # noqa: ASYNC110
             await asyncio.sleep(LINGER_CHECK)
+
+
+    async def _peer_to_close(self) -> None:
+        """Wait for the peer's close frame, and when it does not come soon, end our direction.
+
+        Then a peer that waits for us to go first leaves. While aiohttp's runner shuts down it
+        ignores what peers send, so there the end of the connection is all that can be heard.
+        """
+        waiting = asyncio.ensure_future(self._reading_ended.wait())
+        await asyncio.wait([waiting], timeout=self._close_timeout / 10)
+        if not waiting.done() and not self.lost and self._transport.can_write_eof():
+            self._transport.write_eof()
+        await waiting
 
 
 @types.coroutine
