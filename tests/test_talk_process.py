@@ -75,7 +75,7 @@ async def test_lines_are_read_from_standard_input_cli_1(start: Start) -> None:
 
 async def test_nothing_to_say_exits_with_2_cli_3() -> None:
     status, out, err = await end(await run())
-    assert (status, out) == (2, "")
+    assert (status, out) == (2, ""), err
     assert "nothing to say" in err
 
 
