@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -107,13 +108,15 @@ async def test_a_stand_in_takes_the_place_of_the_upstream_and_needs_no_key(calla
             assert await hear_one(ws) == "x"
 
 
-def test_a_setup_that_fails_is_named():
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, asyncio.CancelledError])
+def test_a_setup_that_fails_is_named(error):
     class Broken:
         @hookimpl
         def voiceproxy_setup(self, app: web.Application) -> None:
-            raise RuntimeError("no disk")
+            raise error("no disk")
 
-    with pytest.raises(PluginLoadError, match="its setup failed: RuntimeError: no disk"):
+    cause = f"its setup failed: {error.__name__}: no disk"
+    with pytest.raises(PluginLoadError, match=cause):
         _app(Broken())
 
 

@@ -32,6 +32,40 @@ async def test_a_task_that_raises_is_logged_with_its_plugin_and_the_session_goes
     assert s.closed is None
 
 
+async def test_a_task_that_exits_is_logged_with_its_plugin_and_the_process_lives(s, caplog):
+    async def work():
+        raise SystemExit(3)
+
+    task = s.core.handle(0).start(work())
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert "a task of the plugin 'p' failed" in caplog.text
+    assert "SystemExit: 3" in caplog.text
+    assert s.closed is None
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, GeneratorExit])
+def test_whatever_a_timer_raises_is_its_plugins_fault(s, error):
+    def fail():
+        raise error
+
+    s.core.handle(0).later(1, fail)
+    s.advance(1)
+    [told] = s.to_client()
+    assert (told["code"], s.core.summary().by) == ("plugin_failed", "p")
+    assert told["description"] == "The plugin 'p' failed in a timer."
+
+
+def test_ctrl_c_goes_through_a_timer(s):
+    def stop():
+        raise KeyboardInterrupt
+
+    s.core.handle(0).later(1, stop)
+    with pytest.raises(KeyboardInterrupt):
+        s.advance(1)
+    assert s.closed is None
+
+
 async def test_tasks_are_cancelled_with_the_session(s):
     task = s.core.handle(0).start(asyncio.sleep(60))
     await asyncio.sleep(0)

@@ -148,16 +148,40 @@ async def test_nobody_is_closed_when_nobody_was_entered():
     assert calls == []
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError, ConnectionResetError, TimeoutError])
-async def test_any_other_error_in_connect_is_the_plugins_fault(error):
+@pytest.mark.parametrize("coroutine", [False, True])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError,
+        ConnectionResetError,
+        TimeoutError,
+        asyncio.CancelledError,
+        SystemExit,
+        GeneratorExit,
+    ],
+)
+async def test_any_other_error_in_connect_is_the_plugins_fault(error, coroutine):
     def fail():
         raise error("why")
 
+    async def fail_later():
+        await asyncio.sleep(0)
+        raise error("why")
+
+    fail = fail_later if coroutine else fail
     visit = Visit(plugin("p", connect=fail))
     with pytest.raises(PluginFault) as caught:
         await visit.connect()
     assert (caught.value.by, type(caught.value.__cause__)) == ("p", error)
-    assert "voiceproxy_connect" in caught.value.description
+    assert caught.value.description == "The plugin 'p' failed in voiceproxy_connect."
+
+
+async def test_ctrl_c_goes_through_connect():
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await Visit(plugin("p", connect=stop)).connect()
 
 
 async def test_a_connect_that_takes_too_long_is_the_plugins_fault():
@@ -166,13 +190,20 @@ async def test_a_connect_that_takes_too_long_is_the_plugins_fault():
         with pytest.raises(PluginFault) as caught:
             await visit.connect()
     assert isinstance(caught.value.__cause__, TimeoutError)
+    assert caught.value.description == (
+        "The plugin 'p' failed in voiceproxy_connect: "
+        "it took over 0.05 seconds (the setting hook_timeout)."
+    )
 
 
-async def test_a_close_that_fails_or_takes_too_long_is_logged_and_the_others_run(caplog):
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError, Refuse(403, "no"), asyncio.CancelledError, SystemExit]
+)
+async def test_a_close_that_fails_or_takes_too_long_is_logged_and_the_others_run(error, caplog):
     calls = []
 
     def fail():
-        raise ZeroDivisionError
+        raise error
 
     visit = Visit(
         _plugin("first", calls),
@@ -184,10 +215,23 @@ async def test_a_close_that_fails_or_takes_too_long_is_logged_and_the_others_run
     async with asyncio.timeout(5):
         await visit.close()
     assert calls == ["connect first", "connect last", "close last", "close first"]
+    late = "it took over 0.05 seconds (the setting hook_timeout)"
+    kind = error if isinstance(error, type) else type(error)
     assert [(record.getMessage(), record.exc_info[0]) for record in caplog.records] == [
-        ("[test] The plugin 'slow' failed in voiceproxy_close.", TimeoutError),
-        ("[test] The plugin 'broken' failed in voiceproxy_close.", ZeroDivisionError),
+        (f"[test] The plugin 'slow' failed in voiceproxy_close: {late}.", TimeoutError),
+        ("[test] The plugin 'broken' failed in voiceproxy_close.", kind),
     ]
+
+
+async def test_a_close_that_is_cancelled_stays_cancelled():
+    visit = Visit(plugin("p", connect=lambda: None, close=lambda: asyncio.Event().wait()))
+    visit.lifecycle = Lifecycle(visit.core, 60)
+    await visit.connect()
+    task = asyncio.create_task(visit.close())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
 
 
 async def test_a_connect_that_is_cancelled_stays_cancelled_and_its_plugin_is_closed():

@@ -40,10 +40,22 @@ def test_only_what_cannot_be_stopped_overflows_it():
 
 def test_what_cannot_be_stopped_counts_since_the_queue_was_last_empty():
     outbox = Outbox(10)
-    outbox.put(Binary(b"x" * 8), paced=False)
-    assert outbox.take() is not None
-    outbox.put(Binary(b"x" * 8), paced=False)
-    assert (outbox.unpaced, outbox.overflowing) == (8, False)
+    for _ in range(2):
+        outbox.put(Binary(b"first"), paced=False)
+        outbox.put(Binary(b"x" * 8), paced=False)
+        assert (outbox.unpaced, outbox.overflowing) == (8, False)
+        assert outbox.take() is not None
+        assert outbox.take() is not None
+
+
+def test_a_frame_that_finds_it_empty_is_no_overflow_however_big():
+    outbox = Outbox(10)
+    outbox.put(Binary(b"x" * 1000), paced=False)
+    assert not outbox.overflowing
+    outbox.put(Binary(b"x" * 10), paced=False)
+    assert not outbox.overflowing
+    outbox.put(Binary(b"x"), paced=False)
+    assert outbox.overflowing
 
 
 def test_nothing_goes_behind_a_close_frame_and_the_first_one_counts():

@@ -122,6 +122,12 @@ def test_a_name_offered_by_two_distributions_is_refused(site):
             "module 'needy' needs 'libmissing', which is not installed",
         ),
         ("rude", "raise RuntimeError('no\\nway')", "importing 'rude' failed: RuntimeError: no way"),
+        ("leaver", "import sys; sys.exit('bye')", "importing 'leaver' failed: SystemExit: bye"),
+        (
+            "stopped",
+            "import asyncio; raise asyncio.CancelledError",
+            "importing 'stopped' failed: CancelledError:",
+        ),
         (
             "hollow:plugin",
             "",
@@ -140,8 +146,20 @@ def test_a_failing_import_of_a_dotted_path_names_the_cause(site):
     assert cause_of("corner.bad") == (
         "plugin 'corner.bad': module 'corner.bad' needs 'libmissing', which is not installed"
     )
+    install(site, "elsewhere", modules={"corner.leaver": "raise SystemExit(3)"})
+    assert cause_of("corner.leaver") == (
+        "plugin 'corner.leaver': importing 'corner.leaver' failed: SystemExit: 3"
+    )
     assert cause_of("corner.none") == "plugin 'corner.none': there is no module 'corner.none'"
     assert cause_of("nowhere.at.all") == "plugin 'nowhere.at.all': there is no module 'nowhere'"
+
+
+@pytest.mark.parametrize("name", ["ctrl", "ctrl_c"])
+def test_ctrl_c_goes_through_an_import(site, name):
+    modules = {"ctrl_c": "raise KeyboardInterrupt"}
+    install(site, "voiceproxy-c", entry_points={"ctrl": "ctrl_c"}, modules=modules)
+    with pytest.raises(KeyboardInterrupt):
+        Plugins([name])
 
 
 @pytest.mark.parametrize("name", ["__main__", "", "two words", "no-module"])

@@ -180,7 +180,9 @@ async def test_a_refusal_by_a_plugin_is_an_http_status_with_its_reason_and_an_id
     assert behind.closed == []
 
 
-@pytest.mark.parametrize("fails", [RuntimeError, ConnectionResetError])
+@pytest.mark.parametrize(
+    "fails", [RuntimeError, ConnectionResetError, asyncio.CancelledError, SystemExit]
+)
 async def test_a_plugin_that_raises_in_connect_refuses_with_500_and_its_name(fails):
     async def fail(session):
         raise fails("secret text")
@@ -204,6 +206,17 @@ async def test_a_connect_hook_that_takes_too_long_refuses_with_500():
     async with relaying(echo, recorder, hook_timeout=0.1) as proxy:
         assert (await refused(proxy.endpoint)).status == 500
     assert [one.outcome for one in recorder.closed] == ["refused"]
+    assert "took over 0.1 seconds" in recorder.closed[0].reason
+
+
+@pytest.mark.parametrize("fails", [ValueError, asyncio.CancelledError, SystemExit])
+async def test_a_backend_that_raises_when_asked_for_its_upstream_refuses_with_500(fails):
+    class Faulty(FakeBackend):
+        def _upstream(self, session, stand_in):
+            raise fails("why")
+
+    async with running(Faulty(None)) as proxy:
+        assert (await refused(proxy.endpoint)).status == 500
 
 
 async def test_a_close_hook_that_takes_too_long_does_not_keep_the_session(caplog):
@@ -584,6 +597,16 @@ async def test_every_line_of_a_session_carries_its_trace_id_and_nothing_secret(c
     lines = [one for one in caplog.records if one.name.startswith("voiceproxy")]
     assert lines
     assert all("[trace-77]" in one.getMessage() for one in lines)
+
+
+async def test_the_line_of_a_session_that_closes_ends_with_its_code(caplog):
+    caplog.set_level(logging.INFO)
+    async with relaying(echo) as proxy:
+        async with connected(proxy.endpoint):
+            pass
+        await until(lambda: not proxy.live)
+    [line] = [one.getMessage() for one in caplog.records if " by client after" in one.getMessage()]
+    assert line.endswith(" s: 1000")
 
 
 async def test_a_failed_dial_leaks_nothing_to_log_or_client(caplog):

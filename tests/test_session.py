@@ -1,5 +1,6 @@
 """One client and its upstream: run to completion, faults, bounds and the end."""
 
+import asyncio
 import logging
 
 import pytest
@@ -24,6 +25,11 @@ def _unopened(*plugins):
     """A session whose client has not been answered yet."""
     introduction = Introduction("0" * 32, "trace", "backend", "/", "agent", "component")
     return SessionCore(introduction, compile_chains(Plugins(plugins)), FakeClock())
+
+
+def _use(s):
+    s.upstream(b"x")
+    s.client_closes()
 
 
 def _raise(session, frame):
@@ -339,6 +345,43 @@ def test_an_error_is_blamed_on_whose_fault_it_is_unless_told_otherwise(fault, by
     assert s.core.summary().by == "somebody"
 
 
+@pytest.mark.parametrize("at", ["client_frame", "upstream_frame"])
+def test_the_error_of_a_hook_that_fails_the_session_is_the_last_message(at):
+    class Echo(Plain):
+        def client_frame(self, frame, message):
+            super().client_frame(frame, message)
+            if message["type"] == "InjectUserMessage":
+                self.session.to_client(say(message["content"], "user"))
+                self.session.to_client({"type": "AgentThinking", "content": ""})
+
+    def fail(session, message):
+        if message.get("content") == "bad":
+            session.to_client({"type": "Before"})
+            session.fail("mine", "Mine.")
+            session.to_upstream(inject("after"))
+
+    s = ready(plugin("p", **{at: fail}), translator=Echo)
+    if at == "client_frame":
+        s.client(inject("good"), inject("bad"))
+        assert _types(s.to_client()) == ["ConversationText", "AgentThinking", "Before", "Error"]
+    else:
+        s.upstream(many(say("good"), say("bad"), say("next")))
+        told = [one.get("content", one["type"]) for one in s.to_client()]
+        assert told == ["good", "bad", "Before", "next", "Error"]
+    assert s.closed == Close(1000, "mine")
+
+
+def test_a_plugin_that_fails_the_session_for_an_error_that_does_so_changes_nothing():
+    def fail(session, message):
+        session.close(4000, "no")
+        session.fail("mine", "Mine.")
+
+    s = relaying(plugin("p", upstream_frame=fail))
+    s.core.end(UpstreamFault("upstream_timeout", "No answer.", 1013))
+    assert [one["code"] for one in s.to_client()] == ["upstream_timeout"]
+    assert s.closed == Close(1013, "upstream_timeout")
+
+
 # Faults.
 
 
@@ -401,6 +444,35 @@ def test_what_was_sent_beside_the_frame_a_plugin_fails_on_is_shown_to_nobody():
     assert seen == [say("x")]
 
 
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, GeneratorExit])
+def test_whatever_a_hook_raises_is_its_plugins_fault(error, caplog):
+    def fail(session, frame):
+        raise error
+
+    s = relaying(plugin("p", upstream_frame=fail))
+    s.upstream(b"x")
+    assert [one["code"] for one in s.to_client()] == ["plugin_failed"]
+    assert (s.closed, s.core.summary().by) == (Close(1000, "plugin_failed"), "p")
+    assert "'p'" in caplog.text
+    assert error.__name__ in caplog.text
+
+
+def test_ctrl_c_goes_through_a_hook_and_a_translator():
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    def hook(session, frame):
+        raise KeyboardInterrupt
+
+    for s in (
+        relaying(plugin("p", upstream_frame=hook)),
+        drive(translator=type("Stopped", (Plain,), {"upstream_frame": stop})),
+        drive(translator=type("Stopped", (Plain,), {"closed": stop})),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            _use(s)
+
+
 def test_a_plugins_own_session_error_is_a_plugins_fault_all_the_same():
     def fail(session, frame):
         raise ClientFault("mine", "Mine.", 1013)
@@ -417,12 +489,15 @@ def test_a_plugin_that_raises_on_the_error_that_ends_a_session_cannot_stop_the_e
     assert s.closed.code == 1000
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError, SystemExit])
 @pytest.mark.parametrize(
     "call", ["opened", "upstream_opened", "client_frame", "upstream_frame", "upstream_closed"]
 )
-def test_a_translator_that_raises_ends_its_session_with_internal_error_and_1011(call, caplog):
+def test_a_translator_that_raises_ends_its_session_with_internal_error_and_1011(
+    call, error, caplog
+):
     def fail(*_):
-        raise ZeroDivisionError("secret")
+        raise error("secret")
 
     broken = type("Broken", (Plain,), {call: fail})
     s = drive(translator=broken)
@@ -490,7 +565,7 @@ def test_what_the_upstream_sends_beyond_the_bound_is_no_overflow():
 @pytest.mark.parametrize("when", ["hook", "timer", "call"])
 def test_what_cannot_be_stopped_overflows_the_client_at_the_bound(when):
     def send(session):
-        for _ in range(3):
+        for _ in range(4):  # the first finds the queue empty
             session.to_client(Binary(b"x" * 40))
 
     s = relaying(
@@ -516,12 +591,25 @@ def test_what_cannot_be_stopped_overflows_the_upstream_at_the_bound():
             self.session.to_upstream(Binary(b"x" * 60))
 
     s = drive(translator=Loud, limits=Limits(upstream_buffer=100))
-    s.upstream(b"1")
+    s.upstream(b"1", b"2")
     assert s.closed is None
-    s.upstream(b"2")
+    s.upstream(b"3")
     assert s.to_client()[-1]["code"] == "upstream_overflow"
     end = s.core.summary()
     assert (end.code, end.by) == (1000, "upstream")
+
+
+@pytest.mark.parametrize("words", [1, 2])
+def test_a_frame_that_finds_the_queue_empty_is_no_overflow_however_big(words):
+    def send(session, frame):
+        session.to_client(Binary(b"x" * 1000))
+        session.to_client(Binary(b"x" * 100))
+
+    s = relaying(plugin("p", client_frame=send), limits=Limits(client_buffer=100))
+    for _ in range(words):
+        s.client(b"go")
+        assert [len(one) for one in s.to_client()] == [1000, 100]
+    assert s.closed is None
 
 
 def test_an_error_that_ends_a_session_is_not_followed_by_another_because_it_was_too_much():

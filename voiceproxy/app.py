@@ -149,9 +149,9 @@ def _set_up(app: web.Application, plugins: Plugins) -> None:
             implementation.function(app)
         except SettingsError as error:
             problems.extend(error.problems)
-        except UsageError:
+        except (UsageError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # a setup may well call sys.exit()
             cause = f"its setup failed: {type(error).__name__}: {error}"
             raise PluginLoadError(implementation.plugin_name, cause) from error
     if problems:

@@ -50,6 +50,11 @@ class Alarm:
         self._chores.forget(self)
         if self.timer is not None:
             self.timer.cancel()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Nothing is due any more; the callback and the timer may know this alarm."""
+        self.timer, self.callback = None, _do_nothing
 
 
 class Chores:
@@ -81,7 +86,9 @@ class Chores:
         # It may be cancelled by another timer that is due at the same moment.
         if alarm in self._alarms:
             self.forget(alarm)
-            self._ring(alarm.callback)
+            callback = alarm.callback
+            alarm.let_go()
+            self._ring(callback)
 
     def forget(self, alarm: Alarm) -> None:
         """It has rung, or will not."""
@@ -89,15 +96,18 @@ class Chores:
 
     def start(self, owner: str, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine; when it fails, the log names its owner and the session goes on."""
-        task = self._runtime.start(coroutine, f"voiceproxy task of {owner}")
+        task = self._runtime.start(_confine(coroutine, owner), f"voiceproxy task of {owner}")
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._done(done, owner))
+        task.add_done_callback(lambda done: self._done(done, owner, coroutine))
         if self._over:
             task.cancel()
         return task
 
-    def _done(self, task: asyncio.Task[Any], owner: str) -> None:
+    def _done(
+        self, task: asyncio.Task[Any], owner: str, coroutine: Coroutine[Any, Any, Any]
+    ) -> None:
         self._tasks.discard(task)
+        coroutine.close()  # it may have been cancelled before it began
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("a task of the plugin %r failed", owner, exc_info=error)
 
@@ -109,6 +119,10 @@ class Chores:
         for task in tuple(self._tasks):
             task.cancel()
 
+    def let_go(self) -> None:
+        """The session is over: refer to nothing of it any more."""
+        self._ring = _ignore
+
     async def ended(self, limit: float) -> None:
         """Wait for the cancelled tasks, at most that many seconds; the log names the rest."""
         if self._tasks:
@@ -117,10 +131,26 @@ class Chores:
                 self._log.error("%s goes on after being cancelled", task.get_name())
 
 
+async def _confine(coroutine: Coroutine[Any, Any, T], owner: str) -> T:
+    """The coroutine, but its SystemExit, which would end the event loop, is a PluginFault."""
+    try:
+        return await coroutine
+    except SystemExit as error:
+        raise PluginFault(owner, "a task") from error
+
+
 def _call_back(callback: Callable[[], None], plugin: str) -> None:
     try:
         callback()
-    except PluginFault:
+    except (PluginFault, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # nor is a timer's callback ever cancelled
         raise PluginFault(plugin, "a timer") from error
+
+
+def _do_nothing() -> None:
+    """The callback of an alarm that has rung or will not."""
+
+
+def _ignore(callback: Callable[[], None]) -> None:
+    """Nothing rings after the session."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from voiceproxy.closing import BeforeUpgrade, Closing, Record
+from voiceproxy.closing import Record
 from voiceproxy.errors import ClientFault, SessionError, UpstreamFault
-from voiceproxy.frames import ABNORMAL, NORMAL, Close, Text
+from voiceproxy.frames import ABNORMAL, INTERNAL_ERROR, NORMAL, Close, Text
 
 if TYPE_CHECKING:
     from voiceproxy.session import SessionCore
@@ -41,6 +41,7 @@ class Ending:
             return
         self._core.log.error("%s: %s (by %s)", code, description, by)
         self.record.error = code
+        self._core.inputs.clear()  # nothing is to follow the Error but the close
         frame = self._error_frame(description, code)
         if frame is not None:
             self._core.to_client.stop_holding()
@@ -73,6 +74,12 @@ class Ending:
             core.client.put(frame)
         self._end(_close(fault.close_code, fault.code, fault.description, frame), fault.by)
 
+    def abandon_for(self, error: BaseException) -> None:
+        """The same for what nobody meant to raise."""
+        fault = SessionError("internal_error", "The proxy failed.", INTERNAL_ERROR)
+        fault.__cause__ = error
+        self.abandon(fault)
+
     def _finish(self, close: Close, by: str) -> None:
         self._dismiss_translator()
         self._end(close, by)
@@ -83,7 +90,9 @@ class Ending:
         if translator is not None:
             try:
                 translator.closed()
-            except Exception:
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
                 self._core.log.exception("the translator failed at the end of the session")
 
     def _end(self, close: Close, by: str) -> None:
@@ -95,11 +104,9 @@ class Ending:
         core.upstream.put_close(Close(NORMAL) if close.code == ABNORMAL else close)
         core.stop()
 
-    def summary(self, before_upgrade: BeforeUpgrade | None) -> Closing:
-        """What the close hooks get."""
-        core = self._core
-        now = core.runtime.now()
-        return self.record.closing(now, core.client.total, core.upstream.total, before_upgrade)
+    def let_go(self) -> None:
+        """The session is over, and no input will end it again."""
+        del self._core, self._error_frame
 
 
 def _close(status: int, code: str, description: str, frame: Text | None) -> Close:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from voiceproxy.chores import Timer
     from voiceproxy.hold import Hold, OnTimeout
     from voiceproxy.lane import Lane
+    from voiceproxy.remains import Remains
     from voiceproxy.session import SessionCore
 
 __all__ = ["Introduction", "Sendable", "Session", "State", "StateKey", "TranslatorSession"]
@@ -31,7 +32,7 @@ class _Handle:
     __slots__ = ("_core", "_place")
 
     def __init__(self, core: SessionCore, place: int) -> None:
-        self._core = core
+        self._core: SessionCore | Remains = core
         self._place = place
 
     @property
@@ -134,6 +135,11 @@ class _Handle:
         return self._core.name_of(self._place)
 
 
+def outlive(handle: _Handle, remains: Remains) -> None:
+    """The session is over: let go of it, on behalf of whoever keeps this handle."""
+    handle._core = remains
+
+
 class Session(_Handle):
     """One session as one plugin sees it: what it sends starts behind that plugin's place.
 
@@ -184,9 +190,9 @@ class Session(_Handle):
         self._lane().observed = as_frame(frame)
 
     def _lane(self) -> Lane:
-        for lane in (self._core.to_upstream, self._core.to_client):
-            if lane.frame is not None:
-                return lane
+        lane = self._core.lane
+        if lane is not None:
+            return lane
         raise RuntimeError("only inside voiceproxy_client_frame or voiceproxy_upstream_frame")
 
 

@@ -150,3 +150,13 @@ class Inputs:
         """Drop everything that waits."""
         self._next.clear()
         self._waiting.clear()
+
+    def let_go(self) -> None:
+        """The session is over: refer to nothing of it any more."""
+        self.clear()
+        self._early = []
+        self._guard = _ignore
+
+
+def _ignore(step: Step, arguments: tuple[Any, ...]) -> None:
+    """Nothing is handled any more."""

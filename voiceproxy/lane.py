@@ -30,6 +30,7 @@ class Lane:
         "_core",
         "_deliver",
         "_hook",
+        "_inputs",
         "_kept",
         "_lines",
         "_may_wait",
@@ -53,6 +54,7 @@ class Lane:
         barge_in: str | None = None,
     ) -> None:
         self._core = core
+        self._inputs = core.inputs
         self._hook = direction.hook
         self._text = direction.text
         self._binary = direction.binary
@@ -111,9 +113,9 @@ class Lane:
         self.frame, self._seen, self._place = frame, seen, link.place
         try:
             stops = link.call(self._core.handle(link.place), seen, message) is not None
-        except PluginFault:
+        except (PluginFault, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # a hook runs within no task of its own: never cancelled
             raise PluginFault(link.plugin, self._hook) from error
         if self._kept is frame:  # whatever the hook returned, it has said what is to happen
             self._kept = None
@@ -139,7 +141,7 @@ class Lane:
             if replaced:
                 sent = _in_place_of(frame, sent)
                 observed = self.observed if type(sent) is type(frame) else None
-            self._core.inputs.submit_replacement(self.send, sent, place + 1, observed)
+            self._inputs.submit_replacement(self.send, sent, place + 1, observed)
         self._sent.clear()
 
     # Holding. A frame waits *before* the plugin that holds an earlier one, so that plugin sees
@@ -174,7 +176,7 @@ class Lane:
 
     def release(self, hold: Hold, frame: Frame | None) -> None:
         """The plugin has decided."""
-        self._core.inputs.check_thread()
+        self._inputs.check_thread()
         if self._is_held(hold):
             self._core.submit(self._go_on, hold, frame)
 
@@ -199,7 +201,7 @@ class Lane:
             frame = hold.frame  # an observer let go of what it was shown
         if frame is not None:
             replacing = _in_place_of(hold.frame, frame)
-            self._core.inputs.submit_next(
+            self._inputs.submit_next(
                 self._source, self.send, replacing, hold.place + 1, hold.observed
             )
         self._resume(hold.place)
@@ -216,7 +218,7 @@ class Lane:
         del self._lines[place]
         for frame, observed in line.waiting:
             self.held_bytes -= len(frame.data)
-            self._core.inputs.submit_next(self._source, self.send, frame, place, observed)
+            self._inputs.submit_next(self._source, self.send, frame, place, observed)
 
     def discard_audio(self) -> int:
         """Drop the audio that is held or waits; returns how many bytes that was."""
@@ -239,6 +241,13 @@ class Lane:
         self._may_wait = False
         self._lines.clear()
         self.held_bytes = 0
+
+    def let_go(self) -> None:
+        """The session is over. A plugin may still keep a Hold, and with it this lane."""
+        self.stop_holding()
+        self._sent.clear()
+        self._seen = self._kept = self.observed = None
+        del self._core, self._deliver
 
 
 def _is(frame: Frame, kind: str) -> bool:

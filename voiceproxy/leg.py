@@ -222,7 +222,6 @@ class Leg:
         while self._transport.get_write_buffer_size() and not self._aborted:  # noqa: ASYNC110
             await asyncio.sleep(LINGER_CHECK)
 
-
     async def _peer_to_close(self) -> None:
         """Wait for the peer's close frame, and when it does not come soon, end our direction.
 

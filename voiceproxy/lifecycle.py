@@ -31,12 +31,10 @@ class Lifecycle:
             self._entered.add(step.plugin)
             self._reached = step.place
             try:
-                await self._call(step, upstream=upstream)
+                await self._call(step, "voiceproxy_connect", upstream=upstream)
             except Refuse as refusal:
                 refusal.by = step.plugin
                 raise
-            except Exception as error:
-                raise PluginFault(step.plugin, "voiceproxy_connect") from error
         self._reached = len(self._core.chains.places)
 
     async def close(self, closing: Closing) -> None:
@@ -49,14 +47,37 @@ class Lifecycle:
             passed = step.plugin not in self._asked and step.place < self._reached
             if passed or step.plugin in self._entered:
                 try:
-                    await self._call(step, close=closing)
-                except Exception as error:
-                    fault = PluginFault(step.plugin, "voiceproxy_close")
-                    self._core.log.error("%s", fault.description, exc_info=error)
+                    await self._call(step, "voiceproxy_close", close=closing)
+                except PluginFault as fault:
+                    self._core.log.error("%s", fault.description, exc_info=fault.__cause__)
 
-    async def _call(self, step: Step, **given: Any) -> None:
+    async def _call(self, step: Step, hook: str, **given: Any) -> None:
+        """Raises PluginFault for whatever the hook raises, but the connect hook's Refuse as it is.
+
+        A CancelledError is the plugin's unless somebody has cancelled this task meanwhile.
+        """
         given["session"] = self._core.handle(step.place)
-        async with asyncio.timeout(self._timeout):
-            result = step.call(**{name: given[name] for name in step.arguments})
-            if inspect.isawaitable(result):
-                await result
+        cancelled = _cancellations()
+        timeout = asyncio.timeout(self._timeout)
+        try:
+            async with timeout:
+                result = step.call(**{name: given[name] for name in step.arguments})
+                if inspect.isawaitable(result):
+                    await result
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            ours = isinstance(error, asyncio.CancelledError) and _cancellations() > cancelled
+            if ours or (isinstance(error, Refuse) and hook == "voiceproxy_connect"):
+                raise
+            if timeout.expired():
+                hook = f"{hook}: it took over {self._timeout:g} seconds (the setting hook_timeout)"
+            raise PluginFault(step.plugin, hook) from error
+        finally:
+            del timeout  # it knows the task, whose exception would know this frame
+
+
+def _cancellations() -> int:
+    """How often somebody has asked the running task to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0

@@ -22,7 +22,8 @@ class Outbox:
         self.limit = limit
         self.bytes = 0
         self.unpaced = 0
-        """Bytes put by a source whose reading cannot stop, since the queue was last empty."""
+        """Bytes put by a source whose reading cannot stop, since the queue was last empty; not the
+        frame that found it so: however big, it says nothing about how the peer reads."""
         self.close: Close | None = None
         self.total = Traffic()
         """What has been taken out to be written."""
@@ -47,7 +48,7 @@ class Outbox:
             return
         size = len(frame.data)
         self.bytes += size
-        if not paced:
+        if not paced and self._frames:
             self.unpaced += size
         self._frames.append(frame)
 

@@ -233,7 +233,9 @@ def _load_entry_point(one: Installed) -> object:
         return one.entry_point.load()
     except UnfitPlugin as error:
         raise PluginLoadError(one.name, str(error), one.source) from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may well call sys.exit()
         cause = _import_failure(one.entry_point.module, error)
         raise PluginLoadError(one.name, cause, one.source) from error
 
@@ -244,7 +246,9 @@ def _import_module(name: str) -> object:
         raise PluginLoadError(name, _not_installed(name))
     try:
         module = importlib.import_module(name)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise PluginLoadError(name, _import_failure(name, error)) from error
     if "." not in name and not has_hooks(module):
         cause = f"{_not_installed(name)}; the module of that name implements no hook"
@@ -263,7 +267,7 @@ def _not_installed(name: str) -> str:
     return f"is not installed{hint}; installed are: {', '.join(names) or 'none'}"
 
 
-def _import_failure(module: str, error: Exception) -> str:
+def _import_failure(module: str, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         if module == error.name or module.startswith(f"{error.name}."):
             return f"there is no module {error.name!r}"

@@ -15,7 +15,6 @@ from voiceproxy.dial import UpstreamWebSocket, client_session, dial
 from voiceproxy.errors import PluginFault, Refuse, UpstreamFault
 from voiceproxy.frames import GOING_AWAY, Close
 from voiceproxy.guard import Guard, answer_to, is_loopback, is_loopback_listener
-from voiceproxy.handle import Session
 from voiceproxy.introduction import Introduction
 from voiceproxy.lifecycle import Lifecycle
 from voiceproxy.relay import LoopRuntime, Relay, Timing
@@ -188,10 +187,12 @@ class Reception:
 
     def _upstream(self, visit: Visit, endpoint: Endpoint) -> Upstream:
         stand_in = self._stand_ins.get(endpoint.upstream_protocol)
-        session = Session(visit.core, len(self._chains.places))
+        session = visit.core.handle(len(self._chains.places))
         try:
             return endpoint.upstream(session, stand_in() if stand_in else None)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginFault(endpoint.name, "its upstream") from error
 
     def _dials_first(self, request: web.Request, upstream: Upstream) -> bool:
@@ -242,12 +243,12 @@ class Reception:
         await relay.run(opened.websocket, opened.transport, opened.upstream, opened.dialled)
         end = core.summary()
         core.log.info(
-            "session %s by %s after %.1f s: %d %s",
+            "session %s by %s after %.1f s: %d%s",
             end.outcome,
             end.by,
             end.duration,
             end.code,
-            end.error or "",
+            f" {end.error}" if end.error else "",
         )
         return opened.websocket
 

@@ -99,6 +99,7 @@ class Relay:
             self._break()
         finally:
             await self._end()
+            self._let_go()
 
     def _break(self) -> None:
         """Something of ours is wrong: this session ends, with 1011."""
@@ -219,6 +220,14 @@ class Relay:
         if self._dialled is not None:  # the session ended before its turn came
             self._dialled.abort()
 
+    def _let_go(self) -> None:
+        """Break the circles of relay, legs and session, so that buffers are freed at once."""
+        self._core.on_output = _do_nothing
+        self._legs.clear()
+        self._readers.clear()
+        self._leaving.clear()
+        self._finisher = self._upstream_task = self._dialled = None
+
     def _leg(
         self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox, **more: Any
     ) -> Leg:
@@ -238,6 +247,10 @@ class Relay:
     def _task(self, role: str, coroutine: Any) -> asyncio.Task[None]:
         name = f"voiceproxy {role} {self._core.introduction.id}"
         return asyncio.get_running_loop().create_task(coroutine, name=name)
+
+
+def _do_nothing() -> None:
+    """What is put out after the end goes nowhere."""
 
 
 def _is_sound(frame: Frame) -> bool:

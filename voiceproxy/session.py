@@ -17,13 +17,14 @@ from voiceproxy.agent import ONLY
 from voiceproxy.chores import Chores
 from voiceproxy.ending import Ending
 from voiceproxy.errors import PluginFault, SessionError
-from voiceproxy.frames import INTERNAL_ERROR, Close, Frame, Text
+from voiceproxy.frames import Close, Frame, Text
 from voiceproxy.gate import Gate
 from voiceproxy.handle import Session, TranslatorSession
 from voiceproxy.inputs import MAX_GENERATED, Inputs, Origin, Source, Step
 from voiceproxy.introduction import Introduction, SessionLog
 from voiceproxy.lane import Lane
 from voiceproxy.outbox import Outbox
+from voiceproxy.remains import leave_to
 from voiceproxy.state import State
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class SessionCore:
         self.client = Outbox(self.limits.client_buffer)
         self.upstream = Outbox(self.limits.upstream_buffer)
         self.chains = chains
+        self.inputs = Inputs(self._guard)
         barge_in = "UserStartedSpeaking" if introduction.protocol == "agent" else None
         self.to_upstream = Lane(self, chains.client, Source.CLIENT, self._deliver_upstream)
         self.to_client = Lane(
@@ -75,7 +77,6 @@ class SessionCore:
         )
         self.translator: Translator | None = None
         self.gate: Gate | None = None
-        self.inputs = Inputs(self._guard)
         self.closing = False
         """True once the session ends: inputs have no effect any more."""
         self._client_origin = Origin(Source.CLIENT)
@@ -85,6 +86,7 @@ class SessionCore:
         self.chores = Chores(runtime, self.log, partial(self._input, self._own_origin))
         self.ending = Ending(self, error_frame)
         self._handles: dict[int, Session] = {}
+        self._translator_handle: TranslatorSession | None = None
 
     # What the relay calls.
 
@@ -97,8 +99,8 @@ class SessionCore:
 
     def _open(self, upstream: Upstream) -> None:
         if upstream.translator is not None:
-            session = TranslatorSession(self, len(self.chains.places))
-            self.translator = upstream.translator(session)
+            self._translator_handle = TranslatorSession(self, len(self.chains.places))
+            self.translator = upstream.translator(self._translator_handle)
             self.gate = Gate(self, self.translator)
             self.gate.await_settings()
             self.translator.opened()
@@ -185,10 +187,10 @@ class SessionCore:
             step(*arguments)
         except SessionError as fault:
             self.ending.abandon(fault)
-        except Exception as error:  # noqa: BLE001 - it is the client's last message, and logged
-            unknown = SessionError("internal_error", "The proxy failed.", INTERNAL_ERROR)
-            unknown.__cause__ = error
-            self.ending.abandon(unknown)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is the client's last message, and logged
+            self.ending.abandon_for(error)
 
     def submit(self, step: Step, *arguments: Any) -> None:
         """Queue an input made inside; from outside (a task, a test) handle it now."""
@@ -256,7 +258,8 @@ class SessionCore:
 
     def reply_error(self, code: str, description: str) -> None:
         """A host-made error the session survives."""
-        self.ending.reply_error(code, description)
+        if not self.closing:
+            self.ending.reply_error(code, description)
 
     # What handles call.
 
@@ -266,6 +269,14 @@ class SessionCore:
         if handle is None:
             handle = self._handles[place] = Session(self, place)
         return handle
+
+    @property
+    def lane(self) -> Lane | None:
+        """The direction whose hook is being called; None outside a frame hook."""
+        for lane in (self.to_upstream, self.to_client):
+            if lane.frame is not None:
+                return lane
+        return None
 
     def name_of(self, place: int) -> str:
         """The plugin at that place; the translator stands behind them all."""
@@ -292,12 +303,23 @@ class SessionCore:
         self.chores.end()
 
     async def release(self, limit: float) -> None:
-        """Wait for the session's tasks (seconds), free what plugins kept. After the close hooks."""
+        """Wait for the session's tasks (seconds), free what plugins kept. After the close hooks.
+
+        From now on nothing inside refers back to the session, so it goes as soon as its last user
+        does, with all it has buffered: the garbage collector would let it lie for minutes.
+        """
         self.stop()
         await self.chores.ended(limit)
         self.state.clear()
+        leave_to([*self._handles.values(), self._translator_handle], self)
         self._handles.clear()
+        self.translator = self.gate = self._redial = None
+        self.client.clear()
+        self.upstream.clear()
+        for insider in (self.inputs, self.chores, self.ending, self.to_client, self.to_upstream):
+            insider.let_go()
 
     def summary(self, before_upgrade: BeforeUpgrade | None = None) -> Closing:
         """How it ended. Before the upgrade: (outcome, by, HTTP status, reason)."""
-        return self.ending.summary(before_upgrade)
+        now, record = self.runtime.now(), self.ending.record
+        return record.closing(now, self.client.total, self.upstream.total, before_upgrade)

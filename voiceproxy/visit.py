@@ -91,6 +91,7 @@ class Visit:
                 task.cancel()
                 await asyncio.wait([task])
                 _ = task.cancelled() or task.exception()  # nobody else will ask
+            del task  # its exception's traceback holds this frame
 
     def refuse(self, status: int, reason: str, code: str | None = None) -> web.Response:
         """An HTTP error in the shape Voice Agent clients know."""

@@ -247,6 +247,9 @@ class OpenAITranslator:
     def closed(self) -> None:
         """The end: what the client has said so far goes up before the close frame."""
         self.microphone.closed()
+        for part in (*vars(self).values(), self):  # they know each other; nothing calls them again
+            if hasattr(part, "__dict__") and type(part).__module__.startswith("voiceproxy_openai"):
+                vars(part).clear()
 
     # Wiring.
 
