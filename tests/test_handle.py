@@ -6,7 +6,7 @@ import threading
 import pytest
 from session_parts import APPLIED, SETTINGS, Plain, inject, plugin, ready, relaying, say
 
-from voiceproxy import Binary, Close, StateKey, Text
+from voiceproxy import Binary, Close, StateKey, Text, hookimpl
 from voiceproxy.testing import drive
 
 
@@ -375,3 +375,15 @@ def test_observe_as_works_in_frame_hooks_only():
     _, handle, _ = _handles()
     with pytest.raises(RuntimeError, match="only inside voiceproxy_client_frame"):
         handle.observe_as(say("x"))
+
+
+def test_a_failure_may_have_a_reason_of_its_own_for_the_close_frame():
+    class Failing:
+        @hookimpl
+        def voiceproxy_client_frame(self, session, frame):
+            session.fail("too_much", "That was too much.", 4001, "no more")
+
+    s = drive(plugins=[Failing()])
+    s.client(b"x")
+    assert [message["code"] for message in s.to_client()] == ["too_much"]
+    assert s.closed == Close(4001, "no more")

@@ -35,7 +35,7 @@ class Ending:
         if self.record.error is None:
             self._finish(close, by)
 
-    def fail(self, code: str, description: str, close_code: int, by: str) -> None:
+    def fail(self, code: str, description: str, close_code: int, by: str, reason: str = "") -> None:
         """An error ends the session: the client is told, through the plugins, then closed."""
         if self.record.error is not None:
             return
@@ -46,7 +46,10 @@ class Ending:
         if frame is not None:
             self._core.to_client.stop_holding()
             self._core.to_client.send(frame)
-        self._core.submit(self._finish, _close(close_code, code, description, frame), by)
+        close = (
+            Close(close_code, reason) if reason else _close(close_code, code, description, frame)
+        )
+        self._core.submit(self._finish, close, by)
 
     def check_overflow(self) -> None:
         """A queue has got too long by what cannot be stopped. Raises SessionError if it still is.

@@ -124,11 +124,15 @@ class _Handle:
         close = Close(code, reason).legal()
         self._core.submit(self._core.ending.close, close, self._owner)
 
-    def fail(self, code: str, description: str, close_code: int = NORMAL) -> None:
-        """Send ``Error{code, description}`` to the client, then close."""
+    def fail(self, code: str, description: str, close_code: int = NORMAL, reason: str = "") -> None:
+        """Send ``Error{code, description}`` to the client, then close.
+
+        ``reason`` goes into the close frame; without one the code does.
+        """
         self._core.inputs.check_thread()
         close = Close(close_code).legal()
-        self._core.submit(self._core.ending.fail, code, description, close.code, self._owner)
+        fail, owner = self._core.ending.fail, self._owner
+        self._core.submit(fail, code, description, close.code, owner, reason)
 
     @property
     def _owner(self) -> str:

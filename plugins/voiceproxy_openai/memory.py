@@ -23,3 +23,15 @@ class Recent:
 
     def __contains__(self, name: object) -> bool:
         return name in self._ids
+
+
+def take_apart(whole: object) -> None:
+    """Forget the parts of something that is over, and theirs: they know each other in circles.
+
+    So what they remember is freed at once and not when the garbage collector comes. Nothing may
+    call them again.
+    """
+    package = __name__.partition(".")[0]
+    for part in (*vars(whole).values(), whole):
+        if hasattr(part, "__dict__") and type(part).__module__.startswith(package):
+            vars(part).clear()

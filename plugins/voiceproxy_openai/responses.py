@@ -182,7 +182,7 @@ class Responses:
         self._session.log.error("a response sent nothing for %g s; it is given up", self._timeout)
         self._messages.warning(
             "RESPONSE_TIMED_OUT",
-            f"The upstream sent nothing of the agent's reply for {self._timeout:g} s; it ends here.",
+            f"The upstream sent nothing of the reply for {self._timeout:g} s; it ends here.",
         )
         self.give_up(response)
 

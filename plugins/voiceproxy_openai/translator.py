@@ -27,7 +27,7 @@ from voiceproxy_openai.errors import (
 from voiceproxy_openai.events import Handled, row_of
 from voiceproxy_openai.function_calls import FunctionCalls
 from voiceproxy_openai.items import Items
-from voiceproxy_openai.memory import Recent
+from voiceproxy_openai.memory import Recent, take_apart
 from voiceproxy_openai.messages import Messages
 from voiceproxy_openai.microphone import Microphone
 from voiceproxy_openai.output import Output
@@ -247,9 +247,7 @@ class OpenAITranslator:
     def closed(self) -> None:
         """The end: what the client has said so far goes up before the close frame."""
         self.microphone.closed()
-        for part in (*vars(self).values(), self):  # they know each other; nothing calls them again
-            if hasattr(part, "__dict__") and type(part).__module__.startswith("voiceproxy_openai"):
-                vars(part).clear()
+        take_apart(self)
 
     # Wiring.
 

@@ -29,11 +29,13 @@ def end_session(session: TranslatorSession, close: Close, *, ready: bool) -> Non
             f"Upstream closed before session ready ({described}). "
             "Session may not have been applied.",
             code,
+            reason,
         )
     elif close.code in _ORDINARY:
         session.close(code, reason)
     else:
-        session.fail("upstream_closed", f"The upstream closed the connection ({described}).", code)
+        told = f"The upstream closed the connection ({described})."
+        session.fail("upstream_closed", told, code, reason)
 
 
 def _client_code(code: int) -> int:
