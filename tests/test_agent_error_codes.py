@@ -39,7 +39,7 @@ def test_every_constant_is_in_the_table_and_named_as_its_code():
         ("internal_error", "1011"),
         ("frame_too_big", "1009"),
         ("upstream_unauthorized", "1000"),
-        ("server_shutting_down", "1001"),
+        ("SERVER_GOING_AWAY", "1001"),
     ],
 )
 def test_a_close_is_1000_where_the_same_client_would_only_fail_again(code, closes):

@@ -78,6 +78,15 @@ def test_implementations_that_name_message_are_not_in_the_audio_chain():
     assert [link.plugin for link in direction.binary.links] == ["all"]
 
 
+def test_an_implementation_that_names_text_sees_every_text_frame_and_no_audio():
+    seen = []
+    s = drive(plugins=[plugin("p", client_frame=lambda session, text: seen.append(text))])
+    frames = [Text(b"{"), Text(b"[]"), Text.of({"type": "A"})]
+    s.client(*frames, b"audio")
+    assert seen == frames
+    assert s.core.chains.client.binary.links == ()
+
+
 def test_a_chain_knows_where_to_start_behind_every_place():
     made = [
         plugin("a", client_frame=_ignore),
@@ -103,7 +112,7 @@ def test_only_trylast_implementations_are_observers():
 NAMES = [
     names
     for size in range(4)
-    for names in itertools.permutations(("session", "frame", "message"), size)
+    for names in itertools.permutations(("session", "frame", "message", "text"), size)
 ]
 
 
@@ -116,7 +125,8 @@ def test_an_implementation_gets_the_arguments_it_names_in_any_order(names):
     s = drive(plugins=[plugin("p", client_frame=namespace["hook"])])
     frame = Text.of({"type": "A"})
     s.core.client_frame(frame)
-    expected = {"session": s.core.handle(0), "frame": frame, "message": {"type": "A"}}
+    handle = s.core.handle(0)
+    expected = {"session": handle, "frame": frame, "text": frame, "message": {"type": "A"}}
     assert got == {name: expected[name] for name in names}
 
 

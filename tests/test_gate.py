@@ -392,3 +392,75 @@ def test_without_a_translator_nobody_waits_for_settings_or_looks_at_messages():
     assert s.closed is None
     assert s.core.upstream.take() == Text(b"{")
     assert s.to_upstream() == [b"", {"type": "KeepAlive"}]
+
+
+# A translator that passes frames on.
+
+
+class Ordered(Plain):
+    checks = "order"
+
+
+class Unchecked(Plain):
+    checks = "nothing"
+
+    def client_frame(self, frame, message):
+        assert message is None
+        super().client_frame(frame, message)
+
+
+def _bytes(outbox):
+    frames = []
+    while (frame := outbox.take()) is not None:
+        frames.append(frame.data)
+    return frames
+
+
+def test_a_backend_that_keeps_the_order_gets_frames_as_they_came():
+    s = drive(translator=Ordered)
+    odd = [
+        Text(b'{ "type":"Settings", "unknown": 1.50 }'),
+        Text(b"{"),
+        Text(b'{"type":"KeepAlive"}'),
+    ]
+    s.client(*odd, Text(b'{"type":"Later"}'))
+    assert _bytes(s.core.upstream) == [*(one.data for one in odd), b'{"type":"Later"}']
+
+
+def test_a_backend_that_keeps_the_order_gets_injects_then_audio_once_settings_are_applied_ses_4():
+    s = drive(translator=Ordered)
+    s.to_client()
+    s.client(b"early", SETTINGS, Text(b'{"type": "InjectUserMessage"}'), b"", SETTINGS, b"late")
+    assert s.to_upstream() == [SETTINGS]
+    s.upstream(APPLIED)
+    assert s.to_upstream() == [{"type": "InjectUserMessage"}, b"early", b"late"]
+    assert s.to_client() == [APPLIED, APPLIED]
+
+
+def test_a_backend_that_keeps_the_order_refuses_what_comes_too_early_in_the_agent_dialect():
+    s = drive(translator=Ordered, dialect="agent")
+    s.to_client()
+    s.client(Text(b'{"type": "InjectUserMessage", "content": 7}'), b"audio", b"audio")
+    told = s.to_client()
+    assert [one["code"] for one in told] == ["NON_SETTINGS_MESSAGE_BEFORE_SETTINGS"] * 2
+    assert "InjectUserMessage" in told[0]["description"]
+    assert s.to_upstream() == []
+
+
+def test_a_backend_that_keeps_the_order_still_wants_settings_in_time():
+    s = drive(translator=Ordered, limits=Limits(settings_timeout=3.0))
+    s.advance(3.0)
+    assert [one["code"] for one in s.to_client()[1:]] == ["CLIENT_MESSAGE_TIMEOUT"]
+
+
+@pytest.mark.parametrize("dialect", ["component", "agent"])
+def test_a_backend_that_checks_nothing_gets_and_gives_every_frame_at_once(dialect):
+    s = drive(translator=Unchecked, dialect=dialect)
+    s.to_client()
+    s.client(b"audio", Text(b"{"), {"type": "KeepAlive"}, b"")
+    assert _bytes(s.core.upstream) == [b"audio", b"{", b'{"type":"KeepAlive"}', b""]
+    everything = [{"type": kind} for kind in ("History", "AgentDone", "Transcript")]
+    s.upstream(*everything)
+    assert s.to_client() == everything
+    s.advance(3600)
+    assert s.closed is None

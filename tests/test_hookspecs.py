@@ -12,8 +12,8 @@ from voiceproxy.plugin_checks import hook_names
 ARGUMENTS = {
     "voiceproxy_setup": ("app",),
     "voiceproxy_connect": ("session", "upstream"),
-    "voiceproxy_client_frame": ("session", "frame", "message"),
-    "voiceproxy_upstream_frame": ("session", "frame", "message"),
+    "voiceproxy_client_frame": ("session", "frame", "message", "text"),
+    "voiceproxy_upstream_frame": ("session", "frame", "message", "text"),
     "voiceproxy_close": ("session", "close"),
 }
 

@@ -227,7 +227,7 @@ async def test_shutdown_reaches_every_client_at_once_with_1001_and_the_reason():
         await stopping
         took = asyncio.get_running_loop().time() - stopped
     assert {(one.code, one.reason) for one in heard} == {(1001, "the proxy is shutting down")}
-    assert all(one.errors == ["server_shutting_down"] for one in heard)
+    assert all(one.errors == ["SERVER_GOING_AWAY"] for one in heard)
     assert took < 2
 
 

@@ -2,16 +2,18 @@
 
 from voiceproxy.app import (
     add_endpoint,
+    add_route,
     create_app,
     endpoints,
     settings_of,
     setup,
     stand_in,
 )
-from voiceproxy.backend import Endpoint, Translator, Upstream
+from voiceproxy.backend import Checks, Endpoint, Translator, Upstream
 from voiceproxy.chores import Timer
 from voiceproxy.closing import Closing, Traffic
 from voiceproxy.errors import (
+    Answer,
     ClientFault,
     PluginFault,
     PluginLoadError,
@@ -50,9 +52,11 @@ __all__ = [
     "Endpoint",
     "Upstream",
     "Translator",
+    "Checks",
     "TranslatorSession",
     "Timer",
     "add_endpoint",
+    "add_route",
     "stand_in",
     # Frames
     "Frame",
@@ -67,6 +71,7 @@ __all__ = [
     "SessionError",
     "ClientFault",
     "UpstreamFault",
+    "Answer",
     "PluginFault",
     "__version__",
 ]

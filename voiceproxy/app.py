@@ -12,6 +12,7 @@ from aiohttp import web
 from voiceproxy.chains import compile_chains
 from voiceproxy.errors import PluginLoadError, SettingsError, UsageError
 from voiceproxy.host_settings import HostSettings, configure
+from voiceproxy.paths import Handler, serve_path
 from voiceproxy.plugins import Plugins
 from voiceproxy.reception import Reception, with_dialect
 from voiceproxy.settings import Configuration
@@ -27,6 +28,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.endpoints: dict[str, Endpoint] = {}
+        self.routes: dict[tuple[str, str], Handler] = {}
         self.stand_ins: dict[str, Callable[[], str]] = {}
 
     def add(self, endpoint: Endpoint) -> None:
@@ -37,6 +39,12 @@ class Registry:
         elif not endpoint.shared:
             raise UsageError(f"{endpoint.name} and {taken.name} both want the path {endpoint.path}")
 
+    def route(self, method: str, path: str, handler: Handler) -> None:
+        """Claim a method of a path."""
+        if (method, path) in self.routes:
+            raise UsageError(f"two plugins want the route {method} {path}")
+        self.routes[method, path] = handler
+
 
 CONFIGURATION = web.AppKey("configuration", Configuration)
 REGISTRY = web.AppKey("registry", Registry)
@@ -46,6 +54,15 @@ RECEPTION = web.AppKey("reception", Reception)
 def add_endpoint(app: web.Application, endpoint: Endpoint) -> None:
     """Serve a path. In ``voiceproxy_setup`` only. Raises UsageError when the path is taken."""
     app[REGISTRY].add(endpoint)
+
+
+def add_route(app: web.Application, method: str, path: str, handler: Handler) -> None:
+    """Serve plain HTTP beside the endpoints, behind the same mount and the same guard.
+
+    In ``voiceproxy_setup`` only. Requests of origins or for hosts that endpoints refuse do not
+    reach the handler. Raises UsageError when the route is taken.
+    """
+    app[REGISTRY].route(method.upper(), path, handler)
 
 
 def stand_in(app: web.Application, protocol: str, url: str | Callable[[], str]) -> None:
@@ -128,7 +145,9 @@ def _install(
     app[RECEPTION] = reception
     for endpoint in registry.endpoints.values():
         served = with_dialect(endpoint, host.dialect)
-        app.router.add_get(prefix + endpoint.path, partial(_answer, reception, served))
+        serve_path(app, "GET", prefix + endpoint.path, partial(_answer, reception, served))
+    for (method, path), handler in registry.routes.items():
+        serve_path(app, method, prefix + path, partial(_guarded, reception, handler))
     app.cleanup_ctx.append(_reception_context)
     app.on_shutdown.append(stop_sessions)
 
@@ -188,6 +207,12 @@ async def _answer(
     reception: Reception, endpoint: Endpoint, request: web.Request
 ) -> web.StreamResponse:
     return await reception.answer(request, endpoint)
+
+
+async def _guarded(
+    reception: Reception, handler: Handler, request: web.Request
+) -> web.StreamResponse:
+    return reception.guarded(request) or await handler(request)
 
 
 async def _reception_context(app: web.Application) -> AsyncIterator[None]:

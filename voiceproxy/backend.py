@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import ssl as tls
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from voiceproxy.frames import Close, Frame, Text
 from voiceproxy.handle import Session, TranslatorSession
 
+if TYPE_CHECKING:
+    from multidict import MultiMapping
+
 SpokenProtocol = Literal["agent", "listen", "speak"]
 DialMode = Literal["auto", "before", "after"]
+Checks = Literal["everything", "order", "nothing"]
+"""What the host sees to before a translator gets a client's frame.
+
+``everything``: messages are valid, of an accepted type and in a legal order; KeepAlive is
+swallowed. ``order``: frames are passed on byte for byte, but one Settings comes first and what may
+not precede ``SettingsApplied`` waits for it. ``nothing``: every frame at once, in both directions.
+"""
 Dialect = Literal["component", "agent"]
 
 
@@ -28,6 +38,9 @@ class Translator(Protocol):
 
     A translator that has an attribute ``passes_unknown``, and it is true, gets messages of types
     the Voice Agent protocol does not have as well: unchecked and at once, even before the Settings.
+
+    It may also have an attribute ``checks`` (``Checks``), which says how much of what a client
+    says the host looks at first; without one that is ``everything``.
     """
 
     def opened(self) -> None:
@@ -37,7 +50,10 @@ class Translator(Protocol):
         """The upstream's upgrade has been answered; ``headers`` are those of its answer."""
 
     def client_frame(self, frame: Frame, message: dict[str, Any] | None) -> None:
-        """A frame every plugin let pass. ``message`` is the parsed text frame, None for audio."""
+        """A frame every plugin let pass. ``message`` is the parsed text frame, None for audio.
+
+        Where the host does not check everything it parses nothing, and ``message`` is None.
+        """
 
     def upstream_frame(self, frame: Frame) -> None:
         """A frame from the upstream, as received."""
@@ -54,7 +70,8 @@ class Upstream:
     """What a backend will dial for one session. A plugin's connect hook may change it."""
 
     url: str | None
-    """``ws://`` or ``wss://`` with its query; None dials nothing."""
+    """``ws://`` or ``wss://`` with its query; None dials nothing. Of ASCII alone, it is dialled
+    as it stands: nothing is quoted again."""
     headers: dict[str, str] = field(default_factory=dict)
     protocols: Sequence[str] = ()
     ssl: tls.SSLContext | None = None
@@ -96,3 +113,11 @@ class Endpoint:
     from dialling (a missing key), one line each. Start-up reports them all and exits with 2."""
     error: Callable[[str, str], Text | None] = agent_error
     """(description, code) -> the error frame of this endpoint's protocol; None: close only."""
+    variant: Callable[[MultiMapping[str]], Endpoint] | None = None
+    """Asked with the query of each request: the endpoint that answers it on this path, so that one
+    path serves several protocols. May raise ``Refuse``."""
+    relayed_headers: Collection[str] = ()
+    """Headers of the upstream's answer that the client's has too: of the 101 when the upstream is
+    dialled before, and of a refusal."""
+    request_id_header: str = ""
+    """The header that names the request in every answer: the upstream's value, else our id."""

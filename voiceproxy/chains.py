@@ -21,6 +21,8 @@ class Link:
     """Where it stands in the total order; what its session sends starts behind it."""
     observer: bool
     """A ``trylast`` implementation: it sees what ``observe_as`` names."""
+    text_only: bool
+    """It names ``message`` or ``text``: audio costs it nothing."""
     wants_message: bool
     call: Callable[[Any, Frame, Any], Any]
 
@@ -39,7 +41,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """The two chains of one direction: text, and audio without those that want a message."""
+    """The two chains of one direction: text, and audio without those that want text alone."""
 
     hook: str
     text: Chain
@@ -84,7 +86,7 @@ def compile_chains(plugins: Plugins) -> Chains:
 
     def direction(hook: str) -> Direction:
         links = [_link(one, place_of[one.order]) for one in found[hook]]
-        audio = [link for link in links if not link.wants_message]
+        audio = [link for link in links if not link.text_only]
         return Direction(hook, _chain(links, len(orders)), _chain(audio, len(orders)))
 
     def steps(hook: str) -> tuple[Step, ...]:
@@ -113,22 +115,28 @@ def _link(one: Implementation, place: int) -> Link:
         plugin=one.plugin_name,
         place=place,
         observer=one.observer,
+        text_only="message" in names or "text" in names,
         wants_message="message" in names,
         call=_positional(one.function, names),
     )
 
 
 def _positional(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
-    """The function as (session, frame, message), whatever subset and order it names."""
+    """The function as (session, frame, message), whatever subset and order it names.
+
+    ``text`` is the frame, for one that wants text frames alone.
+    """
     if names in _ADAPTERS:
         return _ADAPTERS[names](function)
-    indexes = tuple(("session", "frame", "message").index(name) for name in names)
+    position = {"session": 0, "frame": 1, "text": 1, "message": 2}
+    indexes = tuple(position[name] for name in names)
     return lambda *given: function(*[given[index] for index in indexes])
 
 
 _ADAPTERS: Mapping[tuple[str, ...], Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     ("session", "frame", "message"): lambda function: function,
     ("session", "frame"): lambda function: lambda session, frame, message: function(session, frame),
+    ("session", "text"): lambda function: lambda session, frame, message: function(session, frame),
     ("session", "message"): lambda function: (
         lambda session, frame, message: function(session, message)
     ),

@@ -13,9 +13,10 @@ from yarl import URL
 
 from voiceproxy.agent import error_codes
 from voiceproxy.backend import Upstream
-from voiceproxy.errors import UpstreamFault
+from voiceproxy.errors import Answer, UpstreamFault
 from voiceproxy.frames import INTERNAL_ERROR, NORMAL
 from voiceproxy.guard import is_loopback
+from voiceproxy.refusals import Refused, masked, refuse_refusals, secrets_of
 
 CONNECT_TIMEOUT = 10.0
 """Seconds an upstream has to answer, where neither it nor the setting says."""
@@ -45,21 +46,8 @@ def client_session() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(),
         ws_response_class=UpstreamWebSocket,
-        middlewares=(_follow_no_redirect,),
+        middlewares=(refuse_refusals,),
     )
-
-
-async def _follow_no_redirect(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """The key in the headers is for the host it was configured for and no other."""
-    response = await handler(request)
-    if 300 <= response.status < 400:
-        response.close()
-        raise aiohttp.WSServerHandshakeError(
-            response.request_info, response.history, status=response.status
-        )
-    return response
 
 
 async def dial(
@@ -94,8 +82,10 @@ async def dial(
         raise _timed_out(timeout, where) from None
     except aiohttp.ClientHttpProxyError as error:
         raise _unreachable(f"the HTTP proxy answered {error.status}", where) from None
+    except Refused as refused:
+        raise _refused(masked(refused.answer, secrets_of(upstream)), where) from None
     except aiohttp.WSServerHandshakeError as error:
-        raise _refused(error.status, where) from None
+        raise _refused(Answer(error.status), where) from None
     except aiohttp.ClientConnectorDNSError:
         raise _unresolved(where) from None
     except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError) as error:
@@ -115,7 +105,8 @@ def _parse(url: str) -> URL:
         raise _misspelt() from None
     if parsed.scheme not in ("ws", "wss", "http", "https") or not parsed.host:
         raise _misspelt()
-    return parsed
+    is_encoded = url.isascii() and url.isprintable() and " " not in url
+    return URL(url, encoded=True) if is_encoded else parsed
 
 
 def _timed_out(timeout: float, where: str) -> UpstreamFault:
@@ -127,15 +118,18 @@ def _timed_out(timeout: float, where: str) -> UpstreamFault:
     )
 
 
-def _refused(status: int, where: str) -> UpstreamFault:
-    said = f"The upstream {where} answered HTTP {status}"
+def _refused(answer: Answer, where: str) -> UpstreamFault:
+    status, quoted = answer.status, f" ({answer.err_msg.rstrip('.')})" if answer.err_msg else ""
+    said = f"The upstream {where} answered HTTP {status}{quoted}"
     if status in (401, 403):
         hint = f"{said}. Check the API key."
-        return UpstreamFault(error_codes.UPSTREAM_UNAUTHORIZED, hint, NORMAL)
+        return UpstreamFault(error_codes.UPSTREAM_UNAUTHORIZED, hint, NORMAL, answer)
     if status >= 500:
         hint = f"{said}. It may recover."
-        return UpstreamFault(error_codes.UPSTREAM_UNREACHABLE, hint, INTERNAL_ERROR)
-    if status == 429:
+        return UpstreamFault(error_codes.UPSTREAM_UNREACHABLE, hint, INTERNAL_ERROR, answer)
+    if status == 402:
+        hint = f"{said}: the account has no credit."
+    elif status == 429:
         hint = f"{said}: too many requests or no quota left."
     elif status == 407:
         hint = f"{said}: the HTTP proxy on the way wants credentials."
@@ -143,7 +137,7 @@ def _refused(status: int, where: str) -> UpstreamFault:
         hint = f"{said}, but not as a WebSocket. Check the upstream's URL."
     else:
         hint = f"{said}. Check the upstream's URL."
-    return UpstreamFault(error_codes.UPSTREAM_REJECTED, hint, NORMAL)
+    return UpstreamFault(error_codes.UPSTREAM_REJECTED, hint, NORMAL, answer)
 
 
 def _unresolved(where: str) -> UpstreamFault:

@@ -15,7 +15,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from voiceproxy.frames import NORMAL
 
@@ -87,12 +88,33 @@ class ClientFault(SessionError):
         self.by = "client"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How an upstream refused the upgrade, over HTTP."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    err_code: str = ""
+    """``err_code``, ``err_msg`` and ``request_id`` of its JSON body, where it has them; our own
+    credentials are masked."""
+    err_msg: str = ""
+    request_id: str = ""
+
+
 class UpstreamFault(SessionError):
     """The upstream cannot be reached, refused the connection or broke its protocol."""
 
-    def __init__(self, code: str, description: str, close_code: int = NORMAL) -> None:
+    def __init__(
+        self,
+        code: str,
+        description: str,
+        close_code: int = NORMAL,
+        answer: Answer | None = None,
+    ) -> None:
         super().__init__(code, description, close_code)
         self.by = "upstream"
+        self.answer = answer
+        """Its HTTP answer, if it gave one."""
 
 
 class PluginFault(SessionError):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from voiceproxy import agent
 from voiceproxy.frames import NORMAL, Binary, Frame, Text
 from voiceproxy.inputs import Source
 
 if TYPE_CHECKING:
-    from voiceproxy.backend import Translator
+    from voiceproxy.backend import Checks, Translator
     from voiceproxy.chores import Timer
     from voiceproxy.session import SessionCore
+
+
+AFTER_SETTINGS = frozenset(agent.CLIENT_MESSAGES) - {"Settings", "KeepAlive"}
+"""What may not precede ``SettingsApplied``."""
 
 
 class Progress(Enum):
@@ -32,6 +36,9 @@ class Gate:
     that names the field; the session goes on (MSG-3, DEF-2, DEF-3).
     """
 
+    parses: ClassVar[bool] = True
+    """Whether text reaches the translator only when it is JSON in UTF-8."""
+
     def __init__(self, core: SessionCore, translator: Translator) -> None:
         self._core = core
         self._translator = translator
@@ -39,8 +46,7 @@ class Gate:
         self._progress = Progress.AWAITED
         self._repeated = 0
         self._told_of_audio = False
-        self._told_of_audio = False
-        self._injects: deque[tuple[Text, dict[str, Any]]] = deque()
+        self._injects: deque[tuple[Frame, dict[str, Any] | None]] = deque()
         self._rest: deque[tuple[Frame, dict[str, Any] | None]] = deque()
         self._timer: Timer | None = None
         self.bytes = 0
@@ -93,7 +99,7 @@ class Gate:
             self._core.reply_error(code, f"{kind} is not valid: " + "; ".join(problems))
         return not problems
 
-    def _settings(self, frame: Text, message: dict[str, Any]) -> None:
+    def _settings(self, frame: Text, message: dict[str, Any] | None) -> None:
         if self._progress is Progress.AWAITED:
             self._progress = Progress.SENT
             self._translator.client_frame(frame, message)
@@ -110,23 +116,23 @@ class Gate:
         if self._progress is Progress.APPLIED:
             self._translator.client_frame(frame, message)
         elif self._progress is Progress.AWAITED and not self._component:
-            self._refuse_early(message)
+            self._refuse_early(frame)
         else:
             self._wait(frame, message)
 
-    def _refuse_early(self, message: dict[str, Any] | None) -> None:
-        if message is None and self._told_of_audio:
+    def _refuse_early(self, frame: Frame) -> None:
+        is_audio = isinstance(frame, Binary)
+        if is_audio and self._told_of_audio:
             return  # once for audio: a microphone sends fifty frames a second
-        self._told_of_audio = self._told_of_audio or message is None
-        what = "audio" if message is None else message["type"]
+        self._told_of_audio = self._told_of_audio or is_audio
+        what = "audio" if isinstance(frame, Binary) else frame.type
         self._core.reply_error(
             "NON_SETTINGS_MESSAGE_BEFORE_SETTINGS", f"Send Settings first, then {what}."
         )
 
     def _wait(self, frame: Frame, message: dict[str, Any] | None) -> None:
         self.bytes += len(frame.data)
-        first = self._component and message is not None and message["type"] == "InjectUserMessage"
-        if first and isinstance(frame, Text) and message is not None:
+        if self._component and isinstance(frame, Text) and frame.type == "InjectUserMessage":
             self._injects.append((frame, message))
         else:
             self._rest.append((frame, message))
@@ -139,7 +145,7 @@ class Gate:
         inputs = self._core.inputs
         for _ in range(self._repeated):
             self._confirm()
-        waiting: list[tuple[Frame, dict[str, Any] | None]] = [*self._injects, *self._rest]
+        waiting = [*self._injects, *self._rest]
         self._drop()
         for frame, message in waiting:
             inputs.submit_next(Source.CLIENT, self._translator.client_frame, frame, message)
@@ -178,6 +184,32 @@ class Gate:
         self._injects.clear()
         self._rest.clear()
         self._repeated = self.bytes = 0
+
+
+class OrderGate(Gate):
+    """For a translator that passes frames on: only their order is seen to, nothing is parsed."""
+
+    parses = False
+
+    def client_frame(self, frame: Frame) -> None:
+        """A frame every plugin let pass."""
+        if isinstance(frame, Binary):
+            if frame.data:
+                self._in_turn(frame, None)
+        elif frame.type == "Settings":
+            self._settings(frame, None)
+        elif frame.type in AFTER_SETTINGS:
+            self._in_turn(frame, None)
+        else:
+            self._translator.client_frame(frame, None)
+
+
+def gate_for(core: SessionCore, translator: Translator) -> Gate | None:
+    """The gate a translator asks for (``Checks``)."""
+    checks: Checks = getattr(translator, "checks", "everything")
+    gates: dict[Checks, type[Gate] | None] = {"everything": Gate, "order": OrderGate}
+    gate = gates.get(checks)
+    return gate(core, translator) if gate is not None else None
 
 
 def _parse(frame: Text) -> tuple[dict[str, Any], str]:

@@ -71,6 +71,11 @@ class _Handle:
         return self._core.introduction.query
 
     @property
+    def raw_query(self) -> str:
+        """The query as it came, without ``?``: order, repeats and escapes kept."""
+        return self._core.introduction.raw_query
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """The headers of the client's request. May hold secrets: not for logs."""
         return self._core.introduction.headers

@@ -50,20 +50,21 @@ def voiceproxy_connect(session: Session, upstream: Upstream) -> Awaitable[None] 
 
 @hookspec(firstresult=True)
 def voiceproxy_client_frame(
-    session: Session, frame: Text | Binary, message: dict[str, Any]
+    session: Session, frame: Text | Binary, message: dict[str, Any], text: Text
 ) -> bool | None:
     """A frame from the client, in the Voice Agent protocol whichever backend is behind.
 
     Synchronous. Return None to let it pass, True to drop it; to replace it, send another with
     ``session.to_upstream`` and return True. An implementation that names ``message`` runs for text
-    frames that hold a JSON object, only, and gets its own parsed copy; one that does not name it
-    sees audio too. Raising ends this session with ``Error`` code ``plugin_failed``.
+    frames that hold a JSON object, only, and gets its own parsed copy; one that names ``text``
+    runs for every text frame, whatever it holds; one that names neither sees audio too. Raising
+    ends this session with ``Error`` code ``plugin_failed``.
     """
 
 
 @hookspec(firstresult=True)
 def voiceproxy_upstream_frame(
-    session: Session, frame: Text | Binary, message: dict[str, Any]
+    session: Session, frame: Text | Binary, message: dict[str, Any], text: Text
 ) -> bool | None:
     """A frame for the client, after translation into the Voice Agent protocol.
 

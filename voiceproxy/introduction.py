@@ -26,6 +26,8 @@ class Introduction:
     protocol: SpokenProtocol
     dialect: Dialect
     query: MultiMapping[str] = field(default_factory=MultiDict, repr=False)
+    raw_query: str = field(default="", repr=False)
+    """The query as it came: order, repeats and escapes kept."""
     headers: Mapping[str, str] = field(default_factory=CIMultiDict, repr=False)
     remote: str | None = None
 

@@ -17,9 +17,10 @@ from voiceproxy.frames import GOING_AWAY, Close
 from voiceproxy.guard import Guard, answer_to, is_loopback, is_loopback_listener
 from voiceproxy.introduction import Introduction
 from voiceproxy.lifecycle import Lifecycle
+from voiceproxy.paths import single_slashes
 from voiceproxy.relay import LoopRuntime, Relay, Timing
 from voiceproxy.session import Limits, SessionCore
-from voiceproxy.visit import STOPPING, Left, Undialled, Visit
+from voiceproxy.visit import STOPPING, Left, Undialled, Visit, refusal
 
 if TYPE_CHECKING:
     import aiohttp
@@ -74,7 +75,7 @@ class Reception:
         tasks = list(self._live)
         for visit in list(self._live.values()):
             visit.stopping = True
-            visit.core.reply_error(error_codes.SERVER_SHUTTING_DOWN, STOPPING)
+            visit.core.reply_error(error_codes.SERVER_GOING_AWAY, STOPPING)
             visit.core.shut_down(Close(GOING_AWAY, "the proxy is shutting down"))
         late = await _wait(tasks, 3 * self._settings.close_timeout + self._settings.hook_timeout)
         for task in late:
@@ -92,9 +93,15 @@ class Reception:
         The session has a task of its own, so that it ends in order whatever the web server does
         with the task of the handler.
         """
+        try:
+            endpoint, unserved = self._variant(endpoint, request), None
+        except Refuse as refuse:
+            unserved = refuse
         core = self._core(request, endpoint)
-        visit = Visit(request, core, Lifecycle(core, self._settings.hook_timeout))
+        visit = Visit(request, core, Lifecycle(core, self._settings.hook_timeout), endpoint)
         refusal = self._refusal(visit)
+        if refusal is None and unserved is not None:
+            refusal = visit.refuse(unserved.status, unserved.reason)
         if refusal is not None:
             return refusal
         name = f"voiceproxy session {core.introduction.id}"
@@ -103,6 +110,20 @@ class Reception:
         task.add_done_callback(self._live.pop)
         return await asyncio.shield(task)
 
+    def _variant(self, endpoint: Endpoint, request: web.Request) -> Endpoint:
+        if endpoint.variant is None:
+            return endpoint
+        return with_dialect(endpoint.variant(request.query), self._settings.dialect)
+
+    def guarded(self, request: web.Request) -> web.Response | None:
+        """The refusal of a plain HTTP request that the guard does not let in."""
+        verdict = self._verdict(request)
+        return refusal(secrets.token_hex(16), *verdict) if verdict is not None else None
+
+    def _verdict(self, request: web.Request) -> tuple[int, str] | None:
+        origin = request.headers.get(hdrs.ORIGIN)
+        return self._guard.refuses(origin, request.host, is_loopback_listener(request))
+
     def _core(self, request: web.Request, endpoint: Endpoint) -> SessionCore:
         identity = secrets.token_hex(16)
         trace = request.query.get("traceId", "").strip()[:128]
@@ -110,10 +131,11 @@ class Reception:
             id=identity,
             trace_id=trace if trace.isprintable() and trace else identity,
             endpoint=endpoint.name,
-            path=request.path,
+            path=single_slashes(request.path),
             protocol=endpoint.protocol,
             dialect=endpoint.dialect,
             query=request.query,
+            raw_query=request.rel_url.raw_query_string,
             headers=request.headers,
             remote=request.remote,
         )
@@ -123,9 +145,7 @@ class Reception:
 
     def _refusal(self, visit: Visit) -> web.Response | None:
         request, log = visit.request, visit.core.log
-        verdict = self._guard.refuses(
-            request.headers.get(hdrs.ORIGIN), request.host, is_loopback_listener(request)
-        )
+        verdict = self._verdict(request)
         if verdict is not None:
             log.warning("refused with %d: %s", *verdict)
             return visit.refuse(*verdict)
@@ -144,14 +164,14 @@ class Reception:
         """Never raises: nobody may be waiting any more."""
         core = visit.core
         early: tuple[str, str, int, str] | None = None
-        code: str | None = None
+        undialled: Undialled | None = None
         try:
             try:
                 opened = await self._open(visit, endpoint)
             except Refuse as refusal:
                 early = ("refused", refusal.by, refusal.status, refusal.reason)
             except Undialled as failure:
-                code = failure.code
+                undialled = failure
                 early = ("refused", "upstream", failure.status, failure.reason)
             except Left:
                 early = ("left", "client", 0, "")
@@ -165,7 +185,9 @@ class Reception:
                 return await self._relay(visit, opened)
             outcome, by, status, reason = early
             core.log.info("%s before the upgrade by %s: %d %s", outcome, by, status, reason)
-            return visit.refuse(status or 499, reason, code)
+            if undialled is not None:
+                return visit.refuse_for(undialled)
+            return visit.refuse(status or 499, reason)
         finally:
             await visit.lifecycle.close(core.summary(early))
             await core.release(self._settings.close_timeout)
@@ -227,6 +249,7 @@ class Reception:
             writer_limit=16384,
             timeout=self._settings.close_timeout,
         )
+        websocket.headers.update(visit.headers(dialled.headers if dialled is not None else {}))
         try:
             await websocket.prepare(visit.request)
         except ConnectionError:

@@ -119,7 +119,7 @@ class Relay:
         if len(frame.data) > limit:
             text = f"A frame has at most {limit} bytes (the setting max_client_frame)."
             self._core.end(ClientFault(error_codes.FRAME_TOO_BIG, text, TOO_BIG), "client")
-        elif self._core.translator is None and not _is_sound(frame):
+        elif _passes_text_on(self._core) and not _is_sound(frame):
             self._core.reply_error(
                 error_codes.UNPARSABLE_CLIENT_MESSAGE, "The text frame is not UTF-8."
             )
@@ -182,7 +182,7 @@ class Relay:
         return leg, reader
 
     def _from_upstream(self, frame: Frame) -> None:
-        if self._core.translator is None and not _is_sound(frame):
+        if _passes_text_on(self._core) and not _is_sound(frame):
             text = "The upstream sent a text frame that is not UTF-8."
             fault = UpstreamFault(error_codes.UPSTREAM_CLOSED, text, INTERNAL_ERROR)
             self._core.end(fault, "upstream")
@@ -251,6 +251,11 @@ class Relay:
 
 def _do_nothing() -> None:
     """What is put out after the end goes nowhere."""
+
+
+def _passes_text_on(core: SessionCore) -> bool:
+    """True when text crosses as it is: then what is not UTF-8 must be stopped here."""
+    return core.gate is None or not core.gate.parses
 
 
 def _is_sound(frame: Frame) -> bool:

@@ -18,7 +18,7 @@ from voiceproxy.chores import Chores
 from voiceproxy.ending import Ending
 from voiceproxy.errors import PluginFault, SessionError
 from voiceproxy.frames import Close, Frame, Text
-from voiceproxy.gate import Gate
+from voiceproxy.gate import gate_for
 from voiceproxy.handle import Session, TranslatorSession
 from voiceproxy.inputs import MAX_GENERATED, Inputs, Origin, Source, Step
 from voiceproxy.introduction import Introduction, SessionLog
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from voiceproxy.closing import BeforeUpgrade, Closing
     from voiceproxy.ending import ErrorFrame
     from voiceproxy.errors import UpstreamFault
+    from voiceproxy.gate import Gate
 
 logger = logging.getLogger("voiceproxy.session")
 
@@ -101,8 +102,9 @@ class SessionCore:
         if upstream.translator is not None:
             self._translator_handle = TranslatorSession(self, len(self.chains.places))
             self.translator = upstream.translator(self._translator_handle)
-            self.gate = Gate(self, self.translator)
-            self.gate.await_settings()
+            self.gate = gate_for(self, self.translator)
+            if self.gate is not None:
+                self.gate.await_settings()
             self.translator.opened()
 
     def client_frame(self, frame: Frame) -> None:
@@ -217,6 +219,8 @@ class SessionCore:
     def _deliver_upstream(self, frame: Frame) -> None:
         if self.gate is not None:
             self.gate.client_frame(frame)
+        elif self.translator is not None:
+            self.translator.client_frame(frame, None)
         else:
             self.put_upstream(frame)
 

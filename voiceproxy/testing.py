@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from multidict import MultiDict
+from multidict import CIMultiDict, MultiDict
 
 from voiceproxy.backend import Dialect, SpokenProtocol, Translator, Upstream, agent_error
 from voiceproxy.chains import compile_chains
@@ -158,6 +158,8 @@ def drive(
     limits: Limits | None = None,
     upstream_opens: bool = True,
     query: Mapping[str, str] | None = None,
+    raw_query: str = "",
+    headers: Mapping[str, str] | None = None,
     error: Callable[[str, str], Text | None] = agent_error,
 ) -> Driver:
     """Open a session on a fake clock: ``s = drive(plugins=[my_plugin])``, ``s.client({...})``.
@@ -175,6 +177,8 @@ def drive(
         protocol=protocol,
         dialect=dialect,
         query=MultiDict(query or {}),
+        raw_query=raw_query,
+        headers=CIMultiDict(headers or {}),
     )
     core = SessionCore(introduction, compile_chains(loaded), clock, limits, error_frame=error)
     core.open(Upstream(url=None, translator=translator))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import hdrs, web
 
-from voiceproxy.errors import Refuse, UpstreamFault
+from voiceproxy.agent import error_codes
+from voiceproxy.errors import Answer, Refuse, UpstreamFault
 
 if TYPE_CHECKING:
+    from voiceproxy.backend import Endpoint
     from voiceproxy.lifecycle import Lifecycle
     from voiceproxy.session import SessionCore
 
@@ -40,6 +43,10 @@ ERR_CODES = {
 }
 
 
+NOT_RELAYED = frozenset({407, 421, 426})
+"""Statuses of the upstream that mean something else between the client and us: 502 instead."""
+
+
 class Left(Exception):
     """The client went away before its upgrade was answered."""
 
@@ -48,10 +55,18 @@ class Undialled(Exception):
     """The upstream could not be dialled before the upgrade: an HTTP status says so."""
 
     def __init__(self, fault: UpstreamFault) -> None:
-        self.status = 504 if fault.code == "upstream_timeout" else 502
-        self.code = fault.code.upper()
+        self.fault = fault
+        self.status = _status_for(fault)
         self.reason = fault.description
         super().__init__(str(fault))
+
+
+def _status_for(fault: UpstreamFault) -> int:
+    """The upstream's own status, unless it speaks of a hop that is not the client's."""
+    answer = fault.answer
+    if answer is not None and 400 <= answer.status <= 599 and answer.status not in NOT_RELAYED:
+        return answer.status
+    return 504 if fault.code == error_codes.UPSTREAM_TIMEOUT else 502
 
 
 @dataclass(slots=True)
@@ -61,6 +76,7 @@ class Visit:
     request: web.Request
     core: SessionCore
     lifecycle: Lifecycle
+    endpoint: Endpoint
     stopping: bool = False
     """The proxy is: no session is begun any more."""
 
@@ -93,16 +109,47 @@ class Visit:
                 _ = task.cancelled() or task.exception()  # nobody else will ask
             del task  # its exception's traceback holds this frame
 
-    def refuse(self, status: int, reason: str, code: str | None = None) -> web.Response:
-        """An HTTP error in the shape Voice Agent clients know."""
-        body = {
-            "err_code": code or ERR_CODES.get(status, "REFUSED"),
-            "err_msg": reason,
-            "request_id": self.core.introduction.id,
-        }
-        headers = {}
-        if status == 426:
-            headers[hdrs.UPGRADE] = "websocket"
-        elif status == 503:
-            headers[hdrs.RETRY_AFTER] = RETRY_AFTER
-        return web.json_response(body, status=status, headers=headers)
+    def refuse(self, status: int, reason: str) -> web.Response:
+        """An HTTP error of ours."""
+        return refusal(self.core.introduction.id, status, reason, headers=self.headers({}))
+
+    def refuse_for(self, undialled: Undialled) -> web.Response:
+        """What the upstream said, in its own words where it is one of these servers itself."""
+        fault, answer = undialled.fault, undialled.fault.answer or Answer(undialled.status)
+        return refusal(
+            answer.request_id or self.core.introduction.id,
+            undialled.status,
+            answer.err_msg or fault.description,
+            answer.err_code or fault.code.upper(),
+            self.headers(answer.headers),
+        )
+
+    def headers(self, answered: Mapping[str, str]) -> dict[str, str]:
+        """The headers this endpoint adds, taken from those the upstream answered with."""
+        endpoint = self.endpoint
+        names = [name for name in endpoint.relayed_headers if name in answered]
+        headers = {name.lower(): answered[name] for name in names}
+        if endpoint.request_id_header:
+            headers.setdefault(endpoint.request_id_header.lower(), self.core.introduction.id)
+        return headers
+
+
+def refusal(
+    request_id: str,
+    status: int,
+    reason: str,
+    code: str | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> web.Response:
+    """An HTTP error in the shape Voice Agent clients know."""
+    body = {
+        "err_code": code or ERR_CODES.get(status, "REFUSED"),
+        "err_msg": reason,
+        "request_id": request_id,
+    }
+    headers = dict(headers)
+    if status == 426:
+        headers[hdrs.UPGRADE] = "websocket"
+    elif status == 503:
+        headers[hdrs.RETRY_AFTER] = RETRY_AFTER
+    return web.json_response(body, status=status, headers=headers)

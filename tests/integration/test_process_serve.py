@@ -56,7 +56,7 @@ async def test_a_signal_during_a_reply_gives_the_client_1001_and_status_0(
             closed, heard = await caller.until_closed()
         assert await proxy.end(5) == 0
     assert closed == 1001
-    assert [error["code"] for error in of_type(heard, "Error")] == ["server_shutting_down"]
+    assert [error["code"] for error in of_type(heard, "Error")] == ["SERVER_GOING_AWAY"]
     assert not [line for line in proxy.errors if "Traceback" in line or " ERROR " in line]
 
 

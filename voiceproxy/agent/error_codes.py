@@ -32,7 +32,7 @@ UPSTREAM_TIMEOUT: Final = "upstream_timeout"
 UPSTREAM_UNAUTHORIZED: Final = "upstream_unauthorized"
 UPSTREAM_REJECTED: Final = "upstream_rejected"
 UPSTREAM_CLOSED: Final = "upstream_closed"
-SERVER_SHUTTING_DOWN: Final = "server_shutting_down"
+SERVER_GOING_AWAY: Final = "SERVER_GOING_AWAY"
 
 ERROR_CODES: Mapping[str, str] = MappingProxyType(
     {
@@ -88,7 +88,7 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
         UPSTREAM_CLOSED: (
             "The upstream is gone. Closes with the upstream's own code, 1011 if it gave none."
         ),
-        SERVER_SHUTTING_DOWN: "The proxy is being stopped or restarted. Closes 1001.",
+        SERVER_GOING_AWAY: "The proxy is being stopped or restarted. Closes 1001.",
     }
 )
 """Code -> its meaning, and what follows: "The session goes on", or the close code."""
