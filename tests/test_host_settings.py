@@ -23,6 +23,7 @@ def test_the_defaults_are_safe_and_documented_here():
         dialect=None,
         connect_timeout=10.0,
         hook_timeout=10.0,
+        block_warning=1.0,
         settings_timeout=15.0,
         close_timeout=5.0,
         heartbeat=20.0,

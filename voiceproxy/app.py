@@ -16,6 +16,7 @@ from voiceproxy.paths import Handler, serve_path
 from voiceproxy.plugins import Plugins
 from voiceproxy.reception import Reception, with_dialect
 from voiceproxy.settings import Configuration
+from voiceproxy.watchdog import watching
 
 if TYPE_CHECKING:
     from voiceproxy.backend import Endpoint
@@ -216,9 +217,10 @@ async def _guarded(
 
 
 async def _reception_context(app: web.Application) -> AsyncIterator[None]:
-    await app[RECEPTION].start()
-    yield
-    await app[RECEPTION].close()
+    with watching(app[CONFIGURATION][HostSettings].block_warning):
+        await app[RECEPTION].start()
+        yield
+        await app[RECEPTION].close()
 
 
 async def _health(request: web.Request) -> web.Response:

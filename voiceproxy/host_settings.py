@@ -43,6 +43,7 @@ class HostSettings:
     dialect: Literal["component", "agent"] | None
     connect_timeout: float
     hook_timeout: float
+    block_warning: float
     settings_timeout: float
     close_timeout: float
     heartbeat: float
@@ -125,6 +126,14 @@ class HostSettingsSchema(SettingsSchema):
         load_default=10.0,
         validate=_positive,
         metadata={"help": "Seconds for a plugin's connect or close."},
+    )
+    block_warning = fields.Float(
+        load_default=1.0,
+        validate=Range(min=0),
+        metadata={
+            "help": "Seconds the event loop may be blocked before an error names the plugin and "
+            "its stack; 0 turns that off."
+        },
     )
     settings_timeout = fields.Float(
         load_default=15.0,
