@@ -23,6 +23,7 @@ from voiceproxy import (
     settings_of,
     setup,
     stand_in,
+    stand_in_of,
 )
 from voiceproxy.host_settings import HostSettings, configure
 from voiceproxy.plugins import Plugins
@@ -106,6 +107,16 @@ async def test_a_stand_in_takes_the_place_of_the_upstream_and_needs_no_key(calla
         ):
             await ws.send_str("x")
             assert await hear_one(ws) == "x"
+
+
+def test_a_backend_may_ask_what_stands_in_for_its_upstream():
+    urls = iter(["ws://127.0.0.1:1", "ws://127.0.0.1:2"])
+    app = _app(Backend("a", "/a"), StandIn(lambda: next(urls)))
+    assert [stand_in_of(app, "language") for _ in range(2)] == [
+        "ws://127.0.0.1:1",
+        "ws://127.0.0.1:2",
+    ]
+    assert stand_in_of(app, "another language") is None
 
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit, asyncio.CancelledError])

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -89,7 +90,12 @@ def test_the_version_is_the_one_of_the_package_and_of_the_changelog():
 
 
 @pytest.mark.parametrize(
-    ("page", "passed"), [("how-to/write-a-plugin.md", 1), ("how-to/test-a-plugin.md", 2)]
+    ("page", "passed"),
+    [
+        ("how-to/write-a-plugin.md", 1),
+        ("how-to/test-a-plugin.md", 2),
+        ("how-to/hold-a-frame.md", 8),
+    ],
 )
 def test_the_plugins_of_the_how_tos_pass_their_tests(tmp_path: Path, page: str, passed: int):
     for block in _blocks(_page(page), "python"):
@@ -125,7 +131,7 @@ def test_every_python_example_compiles(page: str):
 
 
 def test_the_embedding_examples_build_an_application():
-    mounted, plain = _blocks(_page("how-to/embed.md"), "python")
+    mounted, plain, shared, served = _blocks(_page("how-to/embed.md"), "python")
     environ = {"OPENAI_API_KEY": "k"}
     before = dict(os.environ)
     os.environ.update(environ)
@@ -134,6 +140,10 @@ def test_the_embedding_examples_build_an_application():
         exec(mounted.replace("web.run_app(app)", ""), names)
         other = {"app": web.Application(), "voiceproxy": voiceproxy}
         exec(plain, other)
+        client = web.AppKey("client", aiohttp.ClientSession)
+        parent = {"app": web.Application(), "aiohttp": aiohttp, "voiceproxy": voiceproxy}
+        exec(shared, {**parent, "CLIENT": client})
+        exec(served, {})
     finally:
         os.environ.clear()
         os.environ.update(before)

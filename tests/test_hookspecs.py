@@ -12,6 +12,7 @@ from voiceproxy.plugin_checks import hook_names
 ARGUMENTS = {
     "voiceproxy_setup": ("app",),
     "voiceproxy_connect": ("session", "upstream"),
+    "voiceproxy_upstream_open": ("session", "headers"),
     "voiceproxy_client_frame": ("session", "frame", "message", "text"),
     "voiceproxy_upstream_frame": ("session", "frame", "message", "text"),
     "voiceproxy_close": ("session", "close"),

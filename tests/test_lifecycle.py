@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from aiohttp import web
 from session_parts import plugin
 
 from voiceproxy import Binary, PluginFault, Refuse, StateKey, Upstream
@@ -22,7 +23,8 @@ class Visit:
 
     def __init__(self, *plugins):
         chains = compile_chains(Plugins(plugins))
-        introduction = Introduction("0" * 32, "test", "backend", "/", "agent", "component")
+        app = web.Application()
+        introduction = Introduction("0" * 32, "test", "backend", "/", "agent", "component", app)
         self.core = SessionCore(introduction, chains, FakeClock())
         self.lifecycle = Lifecycle(self.core, TIMEOUT)
         self.upstream = Upstream(url="ws://upstream/")

@@ -273,4 +273,5 @@ def test_the_hooks_there_are():
         "voiceproxy_connect",
         "voiceproxy_setup",
         "voiceproxy_upstream_frame",
+        "voiceproxy_upstream_open",
     )

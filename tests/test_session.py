@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from aiohttp import web
 from session_parts import APPLIED, SETTINGS, Plain, inject, many, plugin, ready, relaying, say
 
 from voiceproxy import Binary, ClientFault, Close, SessionError, Text, Upstream, UpstreamFault
@@ -23,7 +24,8 @@ def _types(messages):
 
 def _unopened(*plugins):
     """A session whose client has not been answered yet."""
-    introduction = Introduction("0" * 32, "trace", "backend", "/", "agent", "component")
+    app = web.Application()
+    introduction = Introduction("0" * 32, "trace", "backend", "/", "agent", "component", app)
     return SessionCore(introduction, compile_chains(Plugins(plugins)), FakeClock())
 
 

@@ -67,13 +67,14 @@ def _blocking(where, told):
     hooks = {
         "frame": {"client_frame": in_frame},
         "connect": {"connect": in_connect},
+        "upstream_open": {"upstream_open": in_connect},
         "timer": {"client_frame": in_timer},
         "task": {"client_frame": in_task},
     }
     return plugin("sleeper", **hooks[where])
 
 
-@pytest.mark.parametrize("where", ["frame", "connect", "timer", "task"])
+@pytest.mark.parametrize("where", ["frame", "connect", "upstream_open", "timer", "task"])
 async def test_a_plugin_that_blocks_is_named_with_its_stack_and_nothing_said(where, told):
     async with (
         FakeUpstream(_echo) as upstream,

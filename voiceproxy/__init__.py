@@ -8,6 +8,7 @@ from voiceproxy.app import (
     settings_of,
     setup,
     stand_in,
+    stand_in_of,
 )
 from voiceproxy.backend import Checks, Endpoint, Translator, Upstream
 from voiceproxy.chores import Timer
@@ -58,6 +59,7 @@ __all__ = [
     "add_endpoint",
     "add_route",
     "stand_in",
+    "stand_in_of",
     # Frames
     "Frame",
     "Text",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+import aiohttp
 from aiohttp import web
 
 from voiceproxy.chains import compile_chains
@@ -16,12 +17,14 @@ from voiceproxy.paths import Handler, serve_path
 from voiceproxy.plugins import Plugins
 from voiceproxy.reception import Reception, with_dialect
 from voiceproxy.settings import Configuration
-from voiceproxy.watchdog import watching
 
 if TYPE_CHECKING:
     from voiceproxy.backend import Endpoint
 
 T = TypeVar("T")
+
+SharedClient = aiohttp.ClientSession | Callable[[], aiohttp.ClientSession | None] | None
+"""A client session of the embedding application, or what returns it once there is a loop."""
 
 
 class Registry:
@@ -75,6 +78,15 @@ def stand_in(app: web.Application, protocol: str, url: str | Callable[[], str]) 
     app[REGISTRY].stand_ins[protocol] = url if callable(url) else lambda: url
 
 
+def stand_in_of(app: web.Application, protocol: str) -> str | None:
+    """The URL of what stands in for upstreams of that protocol; None for the real ones.
+
+    For backends that ask an upstream something beside dialling it, at the time they ask.
+    """
+    make = app[REGISTRY].stand_ins.get(protocol)
+    return make() if make else None
+
+
 def settings_of(app: web.Application, cls: type[T]) -> T:
     """The loaded settings of a plugin, by the class its schema makes."""
     return app[CONFIGURATION][cls]
@@ -91,16 +103,19 @@ def create_app(
     settings: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
     configuration: Configuration | None = None,
+    client: SharedClient = None,
 ) -> web.Application:
     """Make an application that can be run, or mounted with ``add_subapp``.
 
     ``plugins``: names, import paths, modules or objects, in order. ``settings``: values that stand
     above every other source, by name: ``{"max_sessions": 10, "openai.api_key": "..."}``.
-    ``environ`` replaces the environment and the ``.env`` file. Raises UsageError (SettingsError,
-    PluginLoadError) for everything an operator can set right.
+    ``environ`` replaces the environment and the ``.env`` file. ``client``: a client session of
+    yours, or a function that returns it when the application starts; upstreams are dialled through
+    its connector, and it stays yours to close. Raises UsageError (SettingsError, PluginLoadError)
+    for everything an operator can set right.
     """
     app = web.Application()
-    _install(app, "", plugins, settings, environ, configuration)
+    _install(app, "", plugins, settings, environ, configuration, client)
     app.router.add_get("/health", _health)
     app.router.add_get("/ready", _ready)
     return app
@@ -114,12 +129,13 @@ def setup(
     settings: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
     configuration: Configuration | None = None,
+    client: SharedClient = None,
 ) -> None:
     """Serve the endpoints in an application of your own, each path behind ``path``.
 
     As ``create_app``, without ``/health`` and ``/ready``. Call it before the application starts.
     """
-    _install(app, path.rstrip("/"), plugins, settings, environ, configuration)
+    _install(app, path.rstrip("/"), plugins, settings, environ, configuration, client)
 
 
 def _install(
@@ -129,6 +145,7 @@ def _install(
     settings: Mapping[str, object] | None,
     environ: Mapping[str, str] | None,
     configuration: Configuration | None,
+    client: SharedClient,
 ) -> None:
     loaded = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
     if configuration is None:
@@ -137,12 +154,15 @@ def _install(
         raise UsageError(
             "voiceproxy is set up in this application already; mount another one with add_subapp"
         )
-    registry = Registry()
-    app[CONFIGURATION], app[REGISTRY] = configuration, registry
-    _set_up(app, loaded)
+    registry = furnish(app, loaded, configuration)
     _check(registry)
     host = configuration[HostSettings]
-    reception = Reception(host, compile_chains(loaded), registry.stand_ins)
+    reception = Reception(
+        host,
+        compile_chains(loaded),
+        registry.stand_ins,
+        client=client if callable(client) else lambda: client,
+    )
     app[RECEPTION] = reception
     for endpoint in registry.endpoints.values():
         served = with_dialect(endpoint, host.dialect)
@@ -151,6 +171,14 @@ def _install(
         serve_path(app, method, prefix + path, partial(_guarded, reception, handler))
     app.cleanup_ctx.append(_reception_context)
     app.on_shutdown.append(stop_sessions)
+
+
+def furnish(app: web.Application, plugins: Plugins, configuration: Configuration) -> Registry:
+    """Give an application the settings, and what the plugins' setups register."""
+    registry = Registry()
+    app[CONFIGURATION], app[REGISTRY] = configuration, registry
+    _set_up(app, plugins)
+    return registry
 
 
 def _configure(
@@ -217,10 +245,9 @@ async def _guarded(
 
 
 async def _reception_context(app: web.Application) -> AsyncIterator[None]:
-    with watching(app[CONFIGURATION][HostSettings].block_warning):
-        await app[RECEPTION].start()
-        yield
-        await app[RECEPTION].close()
+    app[RECEPTION].start()
+    yield
+    await app[RECEPTION].close()
 
 
 async def _health(request: web.Request) -> web.Response:

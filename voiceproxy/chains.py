@@ -50,7 +50,7 @@ class Direction:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One implementation of ``voiceproxy_connect`` or ``voiceproxy_close``."""
+    """One implementation of a hook that concerns no frame."""
 
     plugin: str
     place: int
@@ -67,11 +67,13 @@ class Chains:
     client: Direction
     upstream: Direction
     connect: tuple[Step, ...]
+    upstream_open: tuple[Step, ...]
     close: tuple[Step, ...]
 
 
 HOOKS = (
     "voiceproxy_connect",
+    "voiceproxy_upstream_open",
     "voiceproxy_client_frame",
     "voiceproxy_upstream_frame",
     "voiceproxy_close",
@@ -100,6 +102,7 @@ def compile_chains(plugins: Plugins) -> Chains:
         client=direction("voiceproxy_client_frame"),
         upstream=direction("voiceproxy_upstream_frame"),
         connect=steps("voiceproxy_connect"),
+        upstream_open=steps("voiceproxy_upstream_open"),
         close=steps("voiceproxy_close"),
     )
 

@@ -109,7 +109,8 @@ class Chores:
         self._tasks.discard(task)
         coroutine.close()  # it may have been cancelled before it began
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("a task of the plugin %r failed", owner, exc_info=error)
+            extra = {"plugin": owner}
+            self._log.error("a task of the plugin %r failed", owner, exc_info=error, extra=extra)
 
     def end(self) -> None:
         """Cancel everything."""

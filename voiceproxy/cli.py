@@ -1,4 +1,4 @@
-"""``python -m voiceproxy [serve | talk | plugins]``.
+"""``python -m voiceproxy [serve | talk | plugins | new-plugin]``.
 
 Exit status: 0 done, 1 it could not be done, 2 the command line or the settings are wrong.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marshmallow import ValidationError
@@ -90,10 +91,26 @@ def run_plugins(arguments: Sequence[str]) -> int:
     return status
 
 
+def run_new_plugin(arguments: Sequence[str]) -> int:
+    """Write the tree of a new plugin distribution. Raises UsageError."""
+    from voiceproxy.new_plugin import write_plugin
+
+    parser = Parser(description="Write a new plugin: a distribution with settings and tests.")
+    parser.prog += " new-plugin"
+    parser.add_argument("name", help="As given to --plugin: lower-case words joined by hyphens.")
+    parser.add_argument("--into", type=Path, default=Path(), help="Directory to write into.")
+    given = parser.parse_args(arguments)
+    tree = write_plugin(given.name, given.into)
+    print(f"{tree} is written. To test it:")
+    print(f"  cd {tree} && python -m pip install -e '.[test]' && python -m pytest")
+    return 0
+
+
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "serve": run_serve,
     "talk": run_talk,
     "plugins": run_plugins,
+    "new-plugin": run_new_plugin,
 }
 
 

@@ -13,7 +13,7 @@ from yarl import URL
 
 from voiceproxy.agent import error_codes
 from voiceproxy.backend import Upstream
-from voiceproxy.errors import Answer, UpstreamFault
+from voiceproxy.errors import Answer, UpstreamFault, UsageError
 from voiceproxy.frames import INTERNAL_ERROR, NORMAL
 from voiceproxy.guard import is_loopback
 from voiceproxy.refusals import Refused, masked, refuse_refusals, secrets_of
@@ -39,15 +39,37 @@ class UpstreamWebSocket(aiohttp.ClientWebSocketResponse[Any]):
         self._response.close()
 
 
-def client_session() -> aiohttp.ClientSession:
-    """A session for upstream connections: no cookies kept, no limit on connections or time."""
+def client_session(shared: aiohttp.ClientSession | None = None) -> aiohttp.ClientSession:
+    """A session for upstream connections: no cookies kept, no limit on connections or time.
+
+    ``shared`` is somebody else's: its connector (resolver, TLS, limits) and trace configurations
+    are used and stay theirs; its cookies, headers and redirects are not for upstreams.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0) if shared is None else shared.connector,
+        connector_owner=shared is None,
+        trace_configs=[] if shared is None else shared.trace_configs,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(),
         ws_response_class=UpstreamWebSocket,
         middlewares=(refuse_refusals,),
     )
+
+
+def usable(shared: aiohttp.ClientSession | None, sessions: int) -> aiohttp.ClientSession | None:
+    """The shared client session. Raises UsageError when sessions would wait in it for ever."""
+    if shared is None:
+        return None
+    if shared.closed or shared.connector is None:
+        raise UsageError("the client session given to voiceproxy is closed")
+    limits = [limit for limit in (shared.connector.limit, shared.connector.limit_per_host) if limit]
+    if limits and min(limits) < sessions:
+        raise UsageError(
+            f"the client session given to voiceproxy allows {min(limits)} connections at a time, "
+            f"and the setting max_sessions {sessions}: every session keeps one. Give its "
+            "TCPConnector a limit of 0, or lower max_sessions."
+        )
+    return shared
 
 
 async def dial(

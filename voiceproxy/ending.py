@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from voiceproxy.closing import Record
 from voiceproxy.errors import ClientFault, SessionError, UpstreamFault
 from voiceproxy.frames import ABNORMAL, INTERNAL_ERROR, NORMAL, Close, Text
+from voiceproxy.introduction import log_fault
 
 if TYPE_CHECKING:
     from voiceproxy.session import SessionCore
@@ -39,7 +40,8 @@ class Ending:
         """An error ends the session: the client is told, through the plugins, then closed."""
         if self.record.error is not None:
             return
-        self._core.log.error("%s: %s (by %s)", code, description, by)
+        extra = {"error_code": code}
+        self._core.log.error("%s: %s (by %s)", code, description, by, extra=extra)
         self.record.error = code
         self._core.inputs.clear()  # nothing is to follow the Error but the close
         frame = self._error_frame(description, code)
@@ -67,7 +69,7 @@ class Ending:
     def abandon(self, fault: SessionError) -> None:
         """Something broke: drop what is queued, tell the client without asking any plugin."""
         core = self._core
-        core.log.error("%s (by %s)", fault, fault.by, exc_info=fault.__cause__)
+        log_fault(core.log, fault, f"{fault} (by {fault.by})")
         self.record.error = fault.code
         self._dismiss_translator()
         core.client.clear()

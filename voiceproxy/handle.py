@@ -12,6 +12,7 @@ from voiceproxy.state import State, StateKey
 if TYPE_CHECKING:
     import asyncio
 
+    from aiohttp import web
     from multidict import MultiMapping
 
     from voiceproxy.backend import Dialect, SpokenProtocol, Upstream
@@ -49,6 +50,11 @@ class _Handle:
     def endpoint(self) -> str:
         """The backend's name, such as ``openai``."""
         return self._core.introduction.endpoint
+
+    @property
+    def app(self) -> web.Application:
+        """The application: ``settings_of(session.app, ...)``, and what setup kept in it."""
+        return self._core.introduction.app
 
     @property
     def path(self) -> str:

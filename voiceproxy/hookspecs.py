@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
 
     from aiohttp import web
 
@@ -45,6 +45,15 @@ def voiceproxy_connect(session: Session, upstream: Upstream) -> Awaitable[None] 
     ``hook_timeout``. May change ``upstream`` (where and how the backend will dial) or raise
     ``Refuse(status, reason)``, which the client gets as an HTTP answer. Any other exception
     refuses with 500.
+    """
+
+
+@hookspec
+def voiceproxy_upstream_open(session: Session, headers: Mapping[str, str]) -> None:
+    """The upstream has answered its upgrade; ``headers`` are those of the answer: not for logs.
+
+    Synchronous. Before any frame of that upstream: after each dial that succeeds, so several times
+    where a backend dials again, and never where it dials nothing. Raising: as in a frame hook.
     """
 
 

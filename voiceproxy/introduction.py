@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict, MultiDict, MultiMapping
 
+from voiceproxy.errors import PluginFault, SessionError
+
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from voiceproxy.backend import Dialect, SpokenProtocol
 
 
@@ -25,6 +29,8 @@ class Introduction:
     path: str
     protocol: SpokenProtocol
     dialect: Dialect
+    app: web.Application = field(repr=False)
+    """The application that answers it."""
     query: MultiMapping[str] = field(default_factory=MultiDict, repr=False)
     raw_query: str = field(default="", repr=False)
     """The query as it came: order, repeats and escapes kept."""
@@ -33,8 +39,31 @@ class Introduction:
 
 
 class SessionLog(logging.LoggerAdapter[logging.Logger]):
-    """Puts the session's trace id in front of every line."""
+    """Puts the session's trace id in front of every line.
+
+    ``fields`` become attributes of every record: ``session_id`` and ``trace_id``, and what plugins
+    add or replace. The host logs that the session opens and ends while ``session_lines`` is true: a
+    plugin that tells it in its own way turns that off in its connect hook.
+    """
+
+    def __init__(self, logger: logging.Logger, session_id: str, trace_id: str) -> None:
+        self.fields: dict[str, object] = {"session_id": session_id, "trace_id": trace_id}
+        super().__init__(logger, self.fields)
+        self.session_lines = True
+        self._prefix = trace_id
 
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
-        """Prefix the message with ``[trace id]``."""
-        return f"[{self.extra['trace_id'] if self.extra else ''}] {msg}", kwargs
+        """Prefix the message with ``[trace id]``; give the record its attributes."""
+        kwargs["extra"] = {**self.fields, **(kwargs.get("extra") or {})}
+        return f"[{self._prefix}] {msg}", kwargs
+
+
+def log_fault(log: SessionLog, fault: SessionError, text: str | None = None) -> None:
+    """Log what ended a session, or a plugin's failure beside it, with its cause.
+
+    The record's ``error_code`` says which; its ``plugin`` says whose, when it is a plugin's.
+    """
+    extra = {"error_code": fault.code}
+    if isinstance(fault, PluginFault):
+        extra["plugin"] = fault.plugin
+    log.error("%s", text or fault.description, exc_info=fault.__cause__, extra=extra)

@@ -7,8 +7,11 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from voiceproxy.errors import PluginFault, Refuse
+from voiceproxy.introduction import log_fault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from voiceproxy.backend import Upstream
     from voiceproxy.chains import Step
     from voiceproxy.closing import Closing
@@ -49,7 +52,7 @@ class Lifecycle:
                 try:
                     await self._call(step, "voiceproxy_close", close=closing)
                 except PluginFault as fault:
-                    self._core.log.error("%s", fault.description, exc_info=fault.__cause__)
+                    log_fault(self._core.log, fault)
 
     async def _call(self, step: Step, hook: str, **given: Any) -> None:
         """Raises PluginFault for whatever the hook raises, but the connect hook's Refuse as it is.
@@ -75,6 +78,23 @@ class Lifecycle:
             raise PluginFault(step.plugin, hook) from error
         finally:
             del timeout  # it knows the task, whose exception would know this frame
+
+
+def open_upstream(core: SessionCore, headers: Mapping[str, str]) -> None:
+    """``voiceproxy_upstream_open`` of every plugin, then the translator is told.
+
+    Raises PluginFault for whatever a hook raises.
+    """
+    for step in core.chains.upstream_open:
+        given = {"session": core.handle(step.place), "headers": headers}
+        try:
+            step.call(**{name: given[name] for name in step.arguments})
+        except (PluginFault, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise PluginFault(step.plugin, "voiceproxy_upstream_open") from error
+    if core.translator is not None:
+        core.translator.upstream_opened(headers)
 
 
 def _cancellations() -> int:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 SETTINGS_ATTRIBUTE = "voiceproxy_settings"
 
 SYNCHRONOUS = frozenset(
-    {"voiceproxy_setup", "voiceproxy_client_frame", "voiceproxy_upstream_frame"}
+    {
+        "voiceproxy_setup",
+        "voiceproxy_upstream_open",
+        "voiceproxy_client_frame",
+        "voiceproxy_upstream_frame",
+    }
 )
 """Hooks called as plain functions; a coroutine function there would never run."""
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs, web
 
 from voiceproxy.agent import error_codes
-from voiceproxy.dial import UpstreamWebSocket, client_session, dial
+from voiceproxy.dial import UpstreamWebSocket, client_session, dial, usable
 from voiceproxy.errors import PluginFault, Refuse, UpstreamFault
 from voiceproxy.frames import GOING_AWAY, Close
 from voiceproxy.guard import Guard, answer_to, is_loopback, is_loopback_listener
-from voiceproxy.introduction import Introduction
+from voiceproxy.introduction import Introduction, log_fault
 from voiceproxy.lifecycle import Lifecycle
 from voiceproxy.paths import single_slashes
 from voiceproxy.relay import LoopRuntime, Relay, Timing
 from voiceproxy.session import Limits, SessionCore
 from voiceproxy.visit import STOPPING, Left, Undialled, Visit, refusal
+from voiceproxy.watchdog import watching
 
 if TYPE_CHECKING:
     import aiohttp
@@ -44,9 +46,15 @@ class Reception:
     """Every live session of one application."""
 
     def __init__(
-        self, settings: HostSettings, chains: Chains, stand_ins: Mapping[str, Callable[[], str]]
+        self,
+        settings: HostSettings,
+        chains: Chains,
+        stand_ins: Mapping[str, Callable[[], str]],
+        *,
+        client: Callable[[], aiohttp.ClientSession | None] = lambda: None,
     ) -> None:
         self.stopping = False
+        self._shared = client
         self._settings = settings
         self._chains = chains
         self._stand_ins = stand_ins
@@ -58,16 +66,29 @@ class Reception:
         )
         self._timing = Timing(settings.close_timeout, settings.heartbeat, settings.max_client_frame)
         self._live: dict[asyncio.Task[web.StreamResponse], Visit] = {}
-        self._client: aiohttp.ClientSession  # from start() to close()
+        self._begun: tuple[aiohttp.ClientSession, ExitStack] | None = None
+        """The client session and the watchdog, from the first session on."""
 
     @property
     def live(self) -> int:
         """How many sessions there are, those included whose upgrade is not yet answered."""
         return len(self._live)
 
-    async def start(self) -> None:
-        """Make the client session all upstream connections share."""
-        self._client = client_session()
+    def start(self) -> None:
+        """Look at the client session that was given, if one was. Raises UsageError."""
+        usable(self._shared(), self._settings.max_sessions)
+
+    def _client(self) -> aiohttp.ClientSession:
+        """The client session all upstream connections share.
+
+        Made late: when another part of the embedding application fails to start, aiohttp does not
+        end the contexts of what is mounted, and nothing of ours is to be left.
+        """
+        if self._begun is None:
+            watchdog = ExitStack()
+            watchdog.enter_context(watching(self._settings.block_warning))
+            self._begun = client_session(self._shared()), watchdog
+        return self._begun[0]
 
     async def stop(self) -> None:
         """Close every session with 1001, at the same time, and wait for their close hooks."""
@@ -85,7 +106,10 @@ class Reception:
 
     async def close(self) -> None:
         """Give back the client session."""
-        await self._client.close()
+        if self._begun is not None:
+            client, watchdog = self._begun
+            watchdog.close()
+            await client.close()
 
     async def answer(self, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
         """Handle one request to an endpoint.
@@ -98,6 +122,7 @@ class Reception:
         except Refuse as refuse:
             unserved = refuse
         core = self._core(request, endpoint)
+        self._client()
         visit = Visit(request, core, Lifecycle(core, self._settings.hook_timeout), endpoint)
         refusal = self._refusal(visit)
         if refusal is None and unserved is not None:
@@ -134,6 +159,7 @@ class Reception:
             path=single_slashes(request.path),
             protocol=endpoint.protocol,
             dialect=endpoint.dialect,
+            app=request.app,
             query=request.query,
             raw_query=request.rel_url.raw_query_string,
             headers=request.headers,
@@ -176,7 +202,7 @@ class Reception:
             except Left:
                 early = ("left", "client", 0, "")
             except PluginFault as fault:
-                core.log.error("%s", fault.description, exc_info=fault.__cause__)
+                log_fault(core.log, fault)
                 early = ("refused", fault.plugin, 500, fault.description)
             except Exception:
                 core.log.exception("opening the session failed")
@@ -184,7 +210,7 @@ class Reception:
             else:
                 return await self._relay(visit, opened)
             outcome, by, status, reason = early
-            core.log.info("%s before the upgrade by %s: %d %s", outcome, by, status, reason)
+            self._tell(core, "%s before the upgrade by %s: %d %s", outcome, by, status, reason)
             if undialled is not None:
                 return visit.refuse_for(undialled)
             return visit.refuse(status or 499, reason)
@@ -225,13 +251,13 @@ class Reception:
     async def _dial(self, upstream: Upstream) -> UpstreamWebSocket:
         settings = self._settings
         limit, timeout = settings.max_upstream_frame, settings.connect_timeout
-        return await dial(self._client, upstream, limit, timeout)
+        return await dial(self._client(), upstream, limit, timeout)
 
     async def _dial_first(self, visit: Visit, upstream: Upstream) -> UpstreamWebSocket:
         try:
             return await visit.wait_for(self._dial(upstream), "voiceproxy dial")
         except UpstreamFault as fault:
-            visit.core.log.error("%s", fault)
+            visit.core.log.error("%s", fault, extra={"error_code": fault.code})
             raise Undialled(fault) from fault
 
     async def _accept(
@@ -261,19 +287,18 @@ class Reception:
 
     async def _relay(self, visit: Visit, opened: Opened) -> web.StreamResponse:
         core = visit.core
-        core.log.info("session opened at %s", core.introduction.path)
+        self._tell(core, "session opened at %s", core.introduction.path)
         relay = Relay(core, self._timing, self._dial)
         await relay.run(opened.websocket, opened.transport, opened.upstream, opened.dialled)
         end = core.summary()
-        core.log.info(
-            "session %s by %s after %.1f s: %d%s",
-            end.outcome,
-            end.by,
-            end.duration,
-            end.code,
-            f" {end.error}" if end.error else "",
-        )
+        error = f" {end.error}" if end.error else ""
+        said = (end.outcome, end.by, end.duration, end.code, error)
+        self._tell(core, "session %s by %s after %.1f s: %d%s", *said)
         return opened.websocket
+
+    def _tell(self, core: SessionCore, text: str, *arguments: object) -> None:
+        if core.log.session_lines:
+            core.log.info(text, *arguments)
 
 
 async def _wait(

@@ -23,6 +23,7 @@ from voiceproxy.handle import Session, TranslatorSession
 from voiceproxy.inputs import MAX_GENERATED, Inputs, Origin, Source, Step
 from voiceproxy.introduction import Introduction, SessionLog
 from voiceproxy.lane import Lane
+from voiceproxy.lifecycle import open_upstream
 from voiceproxy.outbox import Outbox
 from voiceproxy.remains import leave_to
 from voiceproxy.state import State
@@ -66,7 +67,7 @@ class SessionCore:
         self.limits = limits or Limits()
         self.on_output = on_output
         self.state = State()
-        self.log = SessionLog(logger, {"trace_id": introduction.trace_id})
+        self.log = SessionLog(logger, introduction.id, introduction.trace_id)
         self.client = Outbox(self.limits.client_buffer)
         self.upstream = Outbox(self.limits.upstream_buffer)
         self.chains = chains
@@ -122,8 +123,7 @@ class SessionCore:
         if self.closing:
             return
         self.ending.record.upstream = None
-        if self.translator is not None:
-            self._input(self._own_origin, self.translator.upstream_opened, headers)
+        self._input(self._own_origin, open_upstream, self, headers)
 
     def upstream_frame(self, frame: Frame) -> None:
         """A frame from the upstream."""

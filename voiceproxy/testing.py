@@ -13,16 +13,20 @@ import itertools
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiohttp import web
 from multidict import CIMultiDict, MultiDict
 
+from voiceproxy.app import furnish
 from voiceproxy.backend import Dialect, SpokenProtocol, Translator, Upstream, agent_error
 from voiceproxy.chains import compile_chains
 from voiceproxy.errors import UpstreamFault
 from voiceproxy.frames import NORMAL, Binary, Close, Frame, Text
 from voiceproxy.handle import Introduction, TranslatorSession
+from voiceproxy.host_settings import HostSettingsSchema
 from voiceproxy.loopback import FakeBackend, FakeUpstream, connected, listening, serve
 from voiceproxy.plugins import Plugins
 from voiceproxy.session import Limits, SessionCore
+from voiceproxy.settings import SettingsSchema, load
 
 if TYPE_CHECKING:
     from voiceproxy.outbox import Outbox
@@ -160,14 +164,17 @@ def drive(
     query: Mapping[str, str] | None = None,
     raw_query: str = "",
     headers: Mapping[str, str] | None = None,
+    settings: Mapping[str, object] | None = None,
     error: Callable[[str, str], Text | None] = agent_error,
 ) -> Driver:
     """Open a session on a fake clock: ``s = drive(plugins=[my_plugin])``, ``s.client({...})``.
 
+    The plugins' setups run first. ``settings`` are theirs, as ``create_app`` takes them.
     ``error`` is the endpoint's: (description, code) -> the error frame of its protocol.
     """
     clock = FakeClock()
     loaded = Plugins(plugins)
+    app = _app(loaded, settings or {})
     loaded.freeze()
     introduction = Introduction(
         id="0" * 32,
@@ -176,6 +183,7 @@ def drive(
         path="/",
         protocol=protocol,
         dialect=dialect,
+        app=app,
         query=MultiDict(query or {}),
         raw_query=raw_query,
         headers=CIMultiDict(headers or {}),
@@ -186,6 +194,14 @@ def drive(
     if upstream_opens:
         driver.upstream_opens()
     return driver
+
+
+def _app(plugins: Plugins, settings: Mapping[str, object]) -> web.Application:
+    app = web.Application()
+    if settings or plugins.schemas or plugins.implementations("voiceproxy_setup"):
+        schemas: list[type[SettingsSchema]] = [HostSettingsSchema, *plugins.schemas.values()]
+        furnish(app, plugins, load(schemas, overrides=settings))
+    return app
 
 
 def _as_frame(given: Given) -> Frame:

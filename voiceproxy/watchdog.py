@@ -15,7 +15,7 @@ from typing import Any
 
 from voiceproxy import chores
 from voiceproxy.lane import Lane
-from voiceproxy.lifecycle import Lifecycle
+from voiceproxy.lifecycle import Lifecycle, open_upstream
 
 logger = logging.getLogger("voiceproxy.watchdog")
 
@@ -25,6 +25,7 @@ LOOKS_PER_THRESHOLD = 4
 _WHOM_CALLED: Mapping[CodeType, Callable[[Mapping[str, Any]], str]] = {
     Lane._show.__code__: lambda local: str(local["link"].plugin),
     Lifecycle._call.__code__: lambda local: str(local["step"].plugin),
+    open_upstream.__code__: lambda local: str(local["step"].plugin),
     chores._call_back.__code__: lambda local: str(local["plugin"]),
     chores._confine.__code__: lambda local: str(local["owner"]),
 }
