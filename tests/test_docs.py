@@ -95,6 +95,7 @@ def test_the_version_is_the_one_of_the_package_and_of_the_changelog():
         ("how-to/write-a-plugin.md", 1),
         ("how-to/test-a-plugin.md", 2),
         ("how-to/hold-a-frame.md", 8),
+        ("how-to/write-a-backend.md", 18),
     ],
 )
 def test_the_plugins_of_the_how_tos_pass_their_tests(tmp_path: Path, page: str, passed: int):

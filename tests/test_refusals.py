@@ -132,6 +132,25 @@ async def test_a_refusal_cut_off_in_its_body_still_has_its_status():
     assert "no credit" in body["err_msg"]
 
 
+async def test_the_connection_of_a_refusal_is_not_kept():
+    left = asyncio.Event()
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}")
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with (
+        raw_server(answer) as port,
+        serve(Backend(f"ws://127.0.0.1:{port}/")) as proxy,
+        asyncio.timeout(10),
+    ):
+        assert (await _refusal(proxy))[0] == 401
+        await left.wait()
+
+
 async def test_a_client_answered_first_is_told_the_reason_in_an_error():
     async with (
         _refusing(400, body={**BODY, "err_msg": "No such model."}) as upstream,

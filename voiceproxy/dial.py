@@ -46,7 +46,8 @@ def client_session(shared: aiohttp.ClientSession | None = None) -> aiohttp.Clien
     are used and stay theirs; its cookies, headers and redirects are not for upstreams.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0) if shared is None else shared.connector,
+        # Nothing is kept for another request: only a refusal leaves a connection that could be.
+        connector=shared.connector if shared else aiohttp.TCPConnector(limit=0, force_close=True),
         connector_owner=shared is None,
         trace_configs=[] if shared is None else shared.trace_configs,
         cookie_jar=aiohttp.DummyCookieJar(),
