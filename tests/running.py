@@ -165,9 +165,9 @@ def _type(frame: Any) -> str:
     return frame.get("type", "") if isinstance(frame, dict) else type(frame).__name__
 
 
-async def hear(ws: Any, frames: int | None = None) -> Heard:
+async def hear(ws: Any, frames: int | None = None, into: Heard | None = None) -> Heard:
     """Receive until the socket is closed, or until that many frames are there."""
-    heard = Heard()
+    heard = Heard() if into is None else into
     async with asyncio.timeout(PATIENCE):
         while frames is None or len(heard.frames) < frames:
             message = await ws.receive()

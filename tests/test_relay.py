@@ -6,16 +6,29 @@ import asyncio
 import contextlib
 import os
 import socket
+from dataclasses import replace
 
 import aiohttp
 import psutil
 import pytest
-from aiohttp import WSMsgType
-from running import Heard, echo, hear, hear_one, raw_client, relaying, reset, running, until
+from aiohttp import WSMsgType, web
+from running import (
+    PATIENCE,
+    QUICK,
+    Heard,
+    echo,
+    hear,
+    hear_one,
+    raw_client,
+    relaying,
+    reset,
+    running,
+    until,
+)
 
 from voiceproxy import Binary, Close, Session, Text, Upstream, hookimpl
 from voiceproxy.app import RECEPTION
-from voiceproxy.testing import FakeBackend, FakeUpstream, connected
+from voiceproxy.testing import FakeBackend, FakeUpstream, connected, listening
 
 both_loops = pytest.mark.both_loops
 
@@ -485,6 +498,136 @@ async def test_a_translator_dials_again_and_its_frames_go_to_the_new_upstream():
         4003,
         [["opened"], ["queued", "opened"], ["queued", "opened"]],
     )
+
+
+class Choosing(Redialling):
+    """A translator that learns from the Settings what to dial."""
+
+    def upstream_opened(self, headers) -> None:
+        self.session.to_upstream({"type": "opened"})
+
+    def client_frame(self, frame, message) -> None:
+        if message["type"] == "Settings":
+            self.session.to_upstream({"type": "too late"})
+            current = self.session.upstream
+            url = (current.url or message["agent"]["url"]).removesuffix("/") + "/other"
+            self.session.dial(replace(current, url=url))
+            self.session.to_upstream({"type": "queued"})
+            self.session.to_client({"type": "SettingsApplied"})
+        else:
+            self.session.to_upstream(frame)
+
+    def upstream_closed(self, close: Close) -> None:
+        self.session.close(close.code, close.reason)
+
+
+@both_loops
+@pytest.mark.parametrize("dial", ["before", "after"])
+async def test_a_translator_may_have_another_upstream_than_the_one_it_has(dial):
+    heard: dict[str, Heard] = {}
+
+    async def listen(ws, request):
+        heard[request.path] = got = Heard()
+        await hear(ws, into=got)
+
+    async with (
+        relaying(listen, backend={"translator": Choosing, "dial": dial}) as proxy,
+        connected(proxy.endpoint) as ws,
+    ):
+        await until(lambda: "/" in heard and heard["/"].types == ["opened"])
+        await ws.send_json({"type": "Settings"})
+        await until(lambda: "/other" in heard and len(heard["/other"].frames) == 2)
+        await ws.send_json({"type": "InjectUserMessage", "content": "hi"})
+        await until(lambda: len(heard["/other"].frames) == 3)
+        await until(lambda: heard["/"].code is not None)
+        await ws.close()
+    assert heard["/"].types == ["opened"]
+    assert heard["/"].code == 1000
+    assert heard["/other"].types == ["queued", "opened", "InjectUserMessage"]
+
+
+@both_loops
+async def test_an_upstream_that_is_still_being_dialled_may_be_let_go():
+    asked, over = asyncio.Event(), asyncio.Event()
+    heard: dict[str, Heard] = {}
+
+    async def listen(ws, request):
+        heard[request.path] = got = Heard()
+        await hear(ws, into=got)
+
+    async def never(request):
+        asked.set()
+        await over.wait()
+
+    app = web.Application()
+    app.router.add_get("/", never)
+    async with FakeUpstream(listen) as upstream, listening(app) as slow:
+
+        class Elsewhere(Choosing):
+            def client_frame(self, frame, message) -> None:
+                self.session.dial(Upstream(upstream.url))
+
+        backend = FakeBackend(slow.replace("http", "ws") + "/", translator=Elsewhere, dial="after")
+        async with running(backend, **QUICK) as proxy, connected(proxy.endpoint) as ws:
+            await asyncio.wait_for(asked.wait(), PATIENCE)
+            await ws.send_json({"type": "Settings"})
+            await until(lambda: "/" in heard and heard["/"].types == ["opened"])
+            await ws.close()
+            over.set()
+
+
+async def test_a_backend_that_dialled_nothing_may_dial_when_it_knows_what():
+    heard: dict[str, Heard] = {}
+
+    async def listen(ws, request):
+        heard[request.path] = got = Heard()
+        await hear(ws, into=got)
+
+    async with FakeUpstream(listen) as upstream:
+        settings = {"type": "Settings", "agent": {"url": upstream.url}}
+        async with (
+            running(FakeBackend(None, translator=Choosing), **QUICK) as proxy,
+            connected(proxy.endpoint) as ws,
+        ):
+            await ws.send_json(settings)
+            await until(lambda: "/other" in heard and len(heard["/other"].frames) == 2)
+            await ws.close()
+    assert heard["/other"].types == ["queued", "opened"]
+
+
+async def test_another_upstream_that_cannot_be_reached_ends_the_session_as_the_first_would():
+    async def listen(ws, request):
+        await hear(ws)
+
+    class Nowhere(Choosing):
+        def client_frame(self, frame, message) -> None:
+            self.session.dial(Upstream("ws://127.0.0.1:1/"))
+
+    async with (
+        relaying(listen, backend={"translator": Nowhere}) as proxy,
+        connected(proxy.endpoint) as ws,
+    ):
+        await ws.send_json({"type": "Settings"})
+        client = await hear(ws)
+    assert (client.errors, client.code) == (["upstream_unreachable"], 1011)
+
+
+async def test_a_session_that_ends_while_another_upstream_is_wanted_dials_nothing():
+    async def listen(ws, request):
+        await hear(ws)
+
+    class Leaving(Choosing):
+        def client_frame(self, frame, message) -> None:
+            self.session.close(1000, "bye")
+            self.session.dial(Upstream("ws://127.0.0.1:1/"))
+
+    async with (
+        relaying(listen, backend={"translator": Leaving}) as proxy,
+        connected(proxy.endpoint) as ws,
+    ):
+        await ws.send_json({"type": "Settings"})
+        client = await hear(ws)
+    assert (client.errors, client.code) == ([], 1000)
 
 
 # What breaks inside.

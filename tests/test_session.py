@@ -665,11 +665,12 @@ class Redialling(Plain):
 @pytest.mark.parametrize(("code", "url"), [(1006, "ws://first/"), (1012, "ws://other/")])
 def test_a_translator_may_have_an_upstream_dialled_again(code, url):
     s = ready(translator=Redialling)
+    s.core.dialled.upstream = Upstream(url="ws://first/")
     s.upstream_closes(code)
     assert s.closed is None
     s.client(inject("meanwhile"))
-    assert s.core.take_redial(Upstream(url="ws://first/")).url == url
-    assert s.core.take_redial(Upstream(url="ws://first/")) is None
+    assert s.core.dialled.take().url == url
+    assert s.core.dialled.take() is None
     s.upstream_opens()
     assert s.to_upstream() == [inject("meanwhile")]
     s.client_closes()
@@ -680,7 +681,7 @@ def test_a_session_that_ends_meanwhile_is_not_dialled_again():
     s = ready(translator=Redialling)
     s.upstream_closes(1006)
     s.client_closes()
-    assert s.core.take_redial(Upstream(url="ws://first/")) is None
+    assert not s.core.dialled.replaced
 
 
 def test_a_translator_that_does_nothing_about_it_lets_the_session_close_as_the_upstream_did():

@@ -232,6 +232,11 @@ class TranslatorSession(_Handle):
         core.inputs.check_thread()
         core.put_upstream(as_frame(frame))
 
+    @property
+    def upstream(self) -> Upstream | None:
+        """What is connected or dialled, as the connect hooks left it; None once it is over."""
+        return self._core.dialled.upstream
+
     def settings_refused(self, description: str, code: str = "INVALID_SETTINGS") -> None:
         """The upstream refused the Settings: the client gets the Error and may send others."""
         self._core.inputs.check_thread()
@@ -239,6 +244,11 @@ class TranslatorSession(_Handle):
             self._core.submit(self._core.gate.settings_refused, description, code)
 
     def dial(self, upstream: Upstream | None = None) -> None:
-        """Dial again, the same upstream or another one; inside ``upstream_closed`` only."""
+        """Dial again, the same upstream or another one.
+
+        In ``upstream_closed``, instead of closing the session; or at any other time: then the
+        connection there is closed with 1000, what is queued for it dropped, and ``upstream_opened``
+        comes for the new one.
+        """
         self._core.inputs.check_thread()
         self._core.redial(upstream)

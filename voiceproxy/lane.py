@@ -25,7 +25,6 @@ class Lane:
     """
 
     __slots__ = (
-        "_barge_in",
         "_binary",
         "_core",
         "_deliver",
@@ -39,6 +38,7 @@ class Lane:
         "_sent",
         "_source",
         "_text",
+        "barge_in",
         "frame",
         "held_bytes",
         "observed",
@@ -50,8 +50,6 @@ class Lane:
         direction: Direction,
         source: Source,
         deliver: Callable[[Frame], None],
-        *,
-        barge_in: str | None = None,
     ) -> None:
         self._core = core
         self._inputs = core.inputs
@@ -60,7 +58,7 @@ class Lane:
         self._binary = direction.binary
         self._source = source
         self._deliver = deliver
-        self._barge_in = barge_in
+        self.barge_in: str | None = None
         """The message that does not wait behind a hold but discards the audio that does."""
         self._lines: dict[int, Line] = {}
         self._may_wait = True
@@ -165,7 +163,7 @@ class Lane:
     def _waits(self, frame: Frame, first: int, last: int) -> bool:
         """True when the frame has to wait at one of these places; it has joined the line then."""
         for place in sorted(place for place in self._lines if first <= place <= last):
-            if self._barge_in is not None and _is(frame, self._barge_in):
+            if self.barge_in is not None and _is(frame, self.barge_in):
                 self._drop_audio(self._lines[place])
                 self._core.submit(self._resume, place)
             else:

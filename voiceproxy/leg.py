@@ -24,6 +24,9 @@ LOST = (ConnectionError, ClientError)
 UNSENT_BYTES = 16384
 """How much unsent data the kernel may hide from us; without it, seconds of speech."""
 
+UNWRITTEN_BYTES = 4096
+"""How much the event loop may hold that the kernel does not take yet; it would take 64 KiB."""
+
 MAX_PONGS_WHILE_BLOCKED = 64
 """A peer that pings and never reads gets no more answers than that (RFC 6455, 5.5.3 allows it)."""
 
@@ -70,6 +73,7 @@ class Leg:
         self._writer: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
         self._aborted = False
+        self._detached = False
         self._reading_ended = asyncio.Event()
         self._silent_beats = 0
         self._pongs = 0
@@ -158,7 +162,7 @@ class Leg:
     @property
     def closing(self) -> bool:
         """True once our close frame goes out: what the peer still says is not for us."""
-        return self._closer is not None
+        return self._closer is not None or self._detached
 
     @property
     def lost(self) -> bool:
@@ -182,6 +186,7 @@ class Leg:
 
     def detach(self, close: Close) -> None:
         """Leave the outbox to the connection that comes next and answer the peer's close."""
+        self._detached = True
         self.outbox = Outbox(0)
         self.outbox.put_close(close)
         self.flush()
@@ -243,6 +248,9 @@ def _resume(write: Coroutine[Any, Any, None], blocked_on: Any) -> Generator[Any,
 
 
 def _keep_little_unsent(transport: asyncio.Transport) -> None:
+    if transport.is_closing():
+        return  # it was lost before its first frame, and uvloop has nothing to set any more
+    transport.set_write_buffer_limits(high=UNWRITTEN_BYTES)
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     peer = transport.get_extra_info("socket")
     if option is None or peer is None or peer.family not in (socket.AF_INET, socket.AF_INET6):

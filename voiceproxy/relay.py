@@ -72,6 +72,7 @@ class Relay:
         self._leaving: list[asyncio.Task[None]] = []
         self._finisher: asyncio.Task[None] | None = None
         self._upstream_task: asyncio.Task[None] | None = None
+        self._upstream_leg: Leg | None = None
         self._dialled: UpstreamWebSocket | None = None
         self._dialling = False
 
@@ -91,8 +92,8 @@ class Relay:
         core.on_output = self._flush
         try:
             core.open(upstream)
-            if upstream.url is not None and not core.closing:
-                self._upstream_task = self._task("upstream", self._serve_upstreams(upstream))
+            if upstream.url is not None and self._upstream_task is None and not core.closing:
+                self._serve_upstreams_from(upstream)
             await self._read_client(leg, reader)
         except Exception:
             core.log.exception("relaying failed; the session ends")
@@ -128,13 +129,17 @@ class Relay:
 
     # The upstream: dialled, read until it closes, dialled again when the translator wants to.
 
+    def _serve_upstreams_from(self, upstream: Upstream) -> None:
+        self._upstream_task = self._task("upstream", self._serve_upstreams(upstream))
+
     async def _serve_upstreams(self, upstream: Upstream) -> None:
         following: Upstream | None = upstream
         try:
             while following is not None and not self._core.closing:
-                upstream = following
-                await self._serve_upstream(upstream)
-                following = self._core.take_redial(upstream)
+                await self._serve_upstream(following)
+                if self._upstream_task is not asyncio.current_task():
+                    return  # it was let go; another task serves the next one
+                following = self._core.dialled.take()
         except UpstreamFault as fault:
             self._core.upstream_failed(fault)
         except Exception:
@@ -149,9 +154,7 @@ class Relay:
         if close is None or core.closing:
             leg.peer_has_closed()
             return
-        self._legs.remove(leg)  # from now on the outbox is the next connection's
-        leg.detach(close)
-        self._leaving.append(self._task("leaving", leg.finish()))
+        self._leave(leg, close)
         if reader.broken == TOO_BIG:
             text = "The upstream sent a bigger frame than the setting max_upstream_frame allows."
             core.end(UpstreamFault(error_codes.FRAME_TOO_BIG, text, TOO_BIG), "upstream")
@@ -159,6 +162,28 @@ class Relay:
             core.upstream_closed(Close(ABNORMAL, close.reason))
         else:
             core.upstream_closed(close)
+
+    def _let_upstream_go(self) -> None:
+        """The translator wants another one, whatever this one still has to say."""
+        following = self._core.dialled.take()
+        if self._upstream_task is not None:
+            self._leaving.append(self._upstream_task)
+            if self._upstream_leg is not None:
+                self._leave(self._upstream_leg, Close(NORMAL))
+            elif self._dialling:
+                self._upstream_task.cancel()
+            elif self._dialled is not None:
+                self._dialled.abort()
+                self._dialled = None
+        if following is not None:
+            self._serve_upstreams_from(following)
+
+    def _leave(self, leg: Leg, close: Close) -> None:
+        """From now on the outbox is the next connection's."""
+        self._upstream_leg = None
+        self._legs.remove(leg)
+        leg.detach(close)
+        self._leaving.append(self._task("leaving", leg.finish()))
 
     async def _connect(self, upstream: Upstream) -> UpstreamWebSocket:
         dialled, self._dialled = self._dialled, None
@@ -177,6 +202,7 @@ class Relay:
         )
         reader = Reader(leg, lambda: core.closing or core.upstream_may_send)
         self._readers.append(reader)
+        self._upstream_leg = leg
         core.upstream_opened(websocket.headers)
         leg.flush()
         return leg, reader
@@ -192,6 +218,8 @@ class Relay:
     # Output, and the end.
 
     def _flush(self) -> None:
+        if self._core.dialled.replaced and not self._core.closing:
+            self._let_upstream_go()
         for leg in self._legs:
             leg.flush()
         self._check_room()
@@ -206,7 +234,9 @@ class Relay:
         """Both legs write what they have and close, at the same time."""
         if self._dialling and self._upstream_task is not None:
             self._upstream_task.cancel()
-        await asyncio.gather(*(leg.finish() for leg in self._legs), *self._leaving)
+        await asyncio.gather(*(leg.finish() for leg in self._legs))
+        if self._leaving:
+            await asyncio.wait(self._leaving)
 
     async def _end(self) -> None:
         """Returns when nothing of this session is left but its close hooks."""
@@ -226,7 +256,7 @@ class Relay:
         self._legs.clear()
         self._readers.clear()
         self._leaving.clear()
-        self._finisher = self._upstream_task = self._dialled = None
+        self._finisher = self._upstream_task = self._upstream_leg = self._dialled = None
 
     def _leg(
         self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox, **more: Any

@@ -33,7 +33,17 @@ class Remains:
     nothing of the session's queues, translator and sockets in memory.
     """
 
-    __slots__ = ("_owners", "chores", "ending", "inputs", "introduction", "log", "runtime", "state")
+    __slots__ = (
+        "_owners",
+        "chores",
+        "dialled",
+        "ending",
+        "inputs",
+        "introduction",
+        "log",
+        "runtime",
+        "state",
+    )
 
     closing = True
     lane = None
@@ -47,6 +57,7 @@ class Remains:
         self.log = core.log
         self.inputs = core.inputs
         self.chores = core.chores
+        self.dialled = core.dialled
         self.ending = core.ending
         self._owners = core.chains.places
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from voiceproxy.agent import ONLY
 from voiceproxy.chores import Chores
+from voiceproxy.dialled import Dialled
 from voiceproxy.ending import Ending
 from voiceproxy.errors import PluginFault, SessionError
 from voiceproxy.frames import Close, Frame, Text
@@ -72,11 +73,10 @@ class SessionCore:
         self.upstream = Outbox(self.limits.upstream_buffer)
         self.chains = chains
         self.inputs = Inputs(self._guard)
-        barge_in = "UserStartedSpeaking" if introduction.protocol == "agent" else None
         self.to_upstream = Lane(self, chains.client, Source.CLIENT, self._deliver_upstream)
-        self.to_client = Lane(
-            self, chains.upstream, Source.UPSTREAM, self._deliver_client, barge_in=barge_in
-        )
+        self.to_client = Lane(self, chains.upstream, Source.UPSTREAM, self._deliver_client)
+        if introduction.protocol == "agent":
+            self.to_client.barge_in = "UserStartedSpeaking"
         self.translator: Translator | None = None
         self.gate: Gate | None = None
         self.closing = False
@@ -84,7 +84,7 @@ class SessionCore:
         self._client_origin = Origin(Source.CLIENT)
         self._upstream_origin = Origin(Source.UPSTREAM)
         self._own_origin = Origin(Source.PROXY)
-        self._redial: tuple[Upstream | None] | None = None
+        self.dialled = Dialled()
         self.chores = Chores(runtime, self.log, partial(self._input, self._own_origin))
         self.ending = Ending(self, error_frame)
         self._handles: dict[int, Session] = {}
@@ -100,6 +100,7 @@ class SessionCore:
             self._input(Origin(source), step, *arguments)
 
     def _open(self, upstream: Upstream) -> None:
+        self.dialled.upstream = upstream
         if upstream.translator is not None:
             self._translator_handle = TranslatorSession(self, len(self.chains.places))
             self.translator = upstream.translator(self._translator_handle)
@@ -142,7 +143,7 @@ class SessionCore:
     def _upstream_closed(self, close: Close) -> None:
         if self.translator is not None:
             self.translator.upstream_closed(close)
-        if self._redial is None:
+        if not self.dialled.again:
             self.submit(self.ending.close, close, "upstream")
 
     def upstream_failed(self, fault: UpstreamFault) -> None:
@@ -171,11 +172,6 @@ class SessionCore:
     def upstream_may_send(self) -> bool:
         """False while the client does not take what the upstream sends."""
         return self.client.bytes + self.to_client.held_bytes < self.client.limit
-
-    def take_redial(self, last: Upstream) -> Upstream | None:
-        """What the relay is to dial next, if the translator asked for it."""
-        asked, self._redial = self._redial, None
-        return None if asked is None or self.closing else asked[0] or last
 
     # Inputs.
 
@@ -296,7 +292,10 @@ class SessionCore:
 
     def redial(self, upstream: Upstream | None) -> None:
         """See ``TranslatorSession.dial``."""
-        self._redial = (upstream,)
+        closed = self.ending.record.upstream is not None
+        self.dialled.ask(upstream, closed=closed)
+        if not closed:
+            self.upstream.clear()
 
     # The end.
 
@@ -317,10 +316,11 @@ class SessionCore:
         self.state.clear()
         leave_to([*self._handles.values(), self._translator_handle], self)
         self._handles.clear()
-        self.translator = self.gate = self._redial = None
+        self.translator = self.gate = None
         self.client.clear()
         self.upstream.clear()
-        for insider in (self.inputs, self.chores, self.ending, self.to_client, self.to_upstream):
+        lanes = self.to_client, self.to_upstream
+        for insider in (self.inputs, self.chores, self.ending, self.dialled, *lanes):
             insider.let_go()
 
     def summary(self, before_upgrade: BeforeUpgrade | None = None) -> Closing:

@@ -130,6 +130,10 @@ class Driver:
         """The client closes; 1006 for a lost connection."""
         self.core.client_closed(Close(code, reason))
 
+    def asked_to_dial(self) -> Upstream | None:
+        """The upstream the translator has asked for since last asked; None for none."""
+        return self.core.dialled.take()
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.advance(seconds)
