@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+NODE := tests/node
+NODE_PACKAGES := $(NODE)/node_modules/.package-lock.json
 
 .PHONY: run test deep fuzz mutants lint format docs clean
 
 run: $(RUNS)  ## serve the openai backend with a simulated upstream; needs no key
 	$(BIN)/python -m voiceproxy --plugin openai --plugin simulator
 
-test: $(READY)  ## every test but the long ones, with branch coverage
+test: $(READY) $(NODE_PACKAGES)  ## every test but the long ones, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -m "not deep"
 	$(BIN)/coverage combine -q
@@ -43,8 +45,12 @@ $(READY): pyproject.toml $(RUNS)
 	$(BIN)/python -m pip install --quiet --editable '.[speed,test,lint]'
 	touch $@
 
+# Where npm is missing, the tests that need it fail and say how to get it; the others run.
+$(NODE_PACKAGES): $(NODE)/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --loglevel=error --prefix $(NODE) && touch $@; fi
+
 docs: $(READY)  ## write the generated parts of docs/ anew
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(NODE)/node_modules build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

@@ -12,21 +12,34 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import voiceproxy_deepgram
+import voiceproxy_defaults
+import voiceproxy_logging
 import voiceproxy_openai
+import voiceproxy_redaction
 import voiceproxy_simulator
 from voiceproxy import agent, hookspecs
 from voiceproxy.flags import serve_parser
 from voiceproxy.host_settings import HostSettingsSchema
+from voiceproxy.new_plugin import plugin_files
+from voiceproxy.plugins import Plugins, installed
 from voiceproxy.settings import Setting, SettingsSchema, describe
 from voiceproxy_openai.errors import CODES
 from voiceproxy_openai.events import BETA_NAMES, COMPATIBLE, EVENTS, Handled, Ignored
 
 DOCS = Path(__file__).parent
+TEMPLATE = DOCS / "plugin-template"
+"""What ``python -m voiceproxy new-plugin echo-words`` writes, for readers and for the tests."""
 PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PLUGINS: dict[str, type[SettingsSchema]] = {
     "openai": voiceproxy_openai.voiceproxy_settings,
+    "deepgram": voiceproxy_deepgram.voiceproxy_settings,
     "simulator": voiceproxy_simulator.voiceproxy_settings,
+    "logging": voiceproxy_logging.voiceproxy_settings,
+    "redaction": voiceproxy_redaction.voiceproxy_settings,
+    "defaults": voiceproxy_defaults.voiceproxy_settings,
 }
+SHOWN = {name: PLUGINS[name] for name in ("openai", "simulator")}
 
 
 def hooks() -> str:
@@ -41,8 +54,17 @@ def hooks() -> str:
 
 def _hook(function: Callable[..., object]) -> str:
     names = ", ".join(inspect.signature(function).parameters)
-    text = inspect.getdoc(function) or ""
-    return f"## {function.__name__}({names})\n\n{text.replace('``', '`')}\n"
+    text = (inspect.getdoc(function) or "").replace("``", "`")
+    example = (DOCS / "examples" / f"{function.__name__}.py").read_text(encoding="utf-8")
+    users = ", ".join(f"`{name}`" for name in _users(function.__name__))
+    in_the_box = f"In the box: {users}.\n\n" if users else ""
+    return f"## {function.__name__}({names})\n\n{text}\n\n{in_the_box}```python\n{example}```\n"
+
+
+def _users(hook: str) -> list[str]:
+    """The first-party plugins that implement a hook."""
+    ours = [one.name for one in installed() if one.source.startswith("voiceproxy ")]
+    return [name for name in ours if hook in Plugins([name]).hooks_of(name)]
 
 
 def settings_of(schema: type[SettingsSchema]) -> str:
@@ -100,7 +122,7 @@ def beta_names() -> str:
 
 def flags() -> str:
     """``python -m voiceproxy --plugin openai --plugin simulator --help``."""
-    parser = serve_parser(PLUGINS)
+    parser = serve_parser(SHOWN)
     parser.formatter_class = _wide
     return f"```text\n{parser.format_help()}```"
 
@@ -139,15 +161,24 @@ def generated(text: str) -> str:
     return PART.sub(lambda m: f"{m[1]}{PARTS[m[2]]()}\n{m[3]}", text)
 
 
+def _files() -> Iterable[tuple[Path, str]]:
+    """Every page with its generated parts, and the files of the template."""
+    for page in sorted(DOCS.rglob("*.md")):
+        if TEMPLATE not in page.parents:
+            yield page, generated(page.read_text(encoding="utf-8"))
+    for path, text in plugin_files("echo-words").items():
+        yield TEMPLATE / path, text
+
+
 def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` name those that are out of date."""
     stale = []
-    for page in sorted(DOCS.rglob("*.md")):
-        before = page.read_text(encoding="utf-8")
-        after = generated(before)
+    for page, after in _files():
+        before = page.read_text(encoding="utf-8") if page.is_file() else None
         if before != after:
             stale.append(str(page.relative_to(DOCS)))
             if "--check" not in arguments:
+                page.parent.mkdir(parents=True, exist_ok=True)
                 page.write_text(after, encoding="utf-8")
     if stale and "--check" in arguments:
         print("out of date, run `make docs`:", *stale)

@@ -12,13 +12,17 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "contract.md"
 
-STANDINGS = ("kept", "replaced", "new", "fixed", "fact", "not applicable")
-ID = r"(?:API|K|NET|SES|MAP|TXT|AUD|TRN|OUT|FCT|MSG|EVT|ERR|CLS|CLI|DEF)-\d+"
+STANDINGS = ("kept", "replaced", "new", "fixed", "fact", "not applicable", "elsewhere")
+KINDS = [
+    "API", "K", "NET", "SES", "MAP", "TXT", "AUD", "TRN", "OUT", "FCT", "MSG", "EVT", "ERR", "CLS",
+    "CLI", "DEF", "RUN", "TLS", "BKD", "LOG", "FNC", "RLY", "DGM", "DOC",
+]  # fmt: skip
+ID = rf"(?:{'|'.join(KINDS)})-\d+"
 
 _SECTION = re.compile(r"^## (.+)$")
 _RULE = re.compile(rf"^- \*\*({ID})\*\* · ({'|'.join(STANDINGS)})[.: ]")
 _PROOF = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
-_NAMED_ID = re.compile(r"_(k|net|ses|map|txt|aud|trn|out|fct|msg|evt|err|cls|cli|def)_(\d+)")
+_NAMED_ID = re.compile(rf"_({'|'.join(KINDS[1:]).lower()})_([1-9]\d*)")
 
 
 class Proof(NamedTuple):

@@ -38,8 +38,8 @@ CORE = (
     Mutant(
         "NET-10",
         f"{HOST}/gate.py",
-        "            if frame.data:\n                self._in_turn",
-        "            if True:\n                self._in_turn",
+        "            if frame.data:\n                self._in_turn(frame, None)  # audio",
+        "            if True:\n                self._in_turn(frame, None)  # audio",
     ),
     # Settings
     Mutant(
@@ -135,6 +135,8 @@ CORE = (
         '"the upstream reports an error: %s", error.code',
         '"the upstream reports an error: %s", error.description',
     ),
+    # What stands elsewhere
+    Mutant("RUN-1", f"{OPENAI}/settings.py", '"variables": ["OPENAI_API_KEY"]', '"variables": []'),
 )
 """Run every time; at least one for each section of the contract."""
 
@@ -142,6 +144,60 @@ POOL = (
     # What the vendor requires, as the simulator enforces it
     Mutant("API-8", f"{SIMULATOR}/input_audio.py", "MIN_COMMIT_MS = 100", "MIN_COMMIT_MS = 50"),
     Mutant("API-2", f"{SIMULATOR}/refusals.py", "close_code=3000", "close_code=1008"),
+    Mutant(
+        "API-1",
+        f"{SIMULATOR}/session.py",
+        'self._journal.violate(self.id, "binary-frame", "")',
+        "pass",
+    ),
+    Mutant(
+        "API-3",
+        f"{SIMULATOR}/responder.py",
+        "        if self._active is not None:\n            refusal",
+        "        if False:\n            refusal",
+    ),
+    Mutant(
+        "API-4",
+        f"{SIMULATOR}/responses.py",
+        'self._end("failed", {"type": "failed", "error": error})',
+        'self._end("completed", {"type": "completed"})',
+    ),
+    Mutant(
+        "API-5",
+        f"{SIMULATOR}/session.py",
+        '            self._journal.violate(self.id, "response-before-item-added", kind)',
+        '            raise refusals.invalid_event("")',
+    ),
+    Mutant(
+        "API-7",
+        f"{SIMULATOR}/refusals.py",
+        'Refusal("invalid_tool_call_id", message, correlated=False)',
+        'Refusal("invalid_tool_call_id", message)',
+    ),
+    Mutant(
+        "API-9",
+        f"{SIMULATOR}/responder.py",
+        'self._active.cancel("turn_detected")',
+        'self._active.cancel("client_cancelled")',
+    ),
+    Mutant(
+        "API-10", f"{SIMULATOR}/conversation.py", "if self.spoken_ms < audio_end_ms:", "if False:"
+    ),
+    Mutant(
+        "API-11",
+        f"{SIMULATOR}/session.py",
+        "SESSION_SECONDS = 60 * 60",
+        "SESSION_SECONDS = 61 * 60",
+    ),
+    Mutant(
+        "API-12", f"{SIMULATOR}/configuration.py", 'if spoken and "voice" in output:', "if False:"
+    ),
+    Mutant(
+        "API-13",
+        f"{SIMULATOR}/listening.py",
+        "        self._turns.ask_whether_still_there()\n",
+        "        pass\n",
+    ),
     # Constants
     Mutant(
         "K-1",
@@ -174,6 +230,25 @@ POOL = (
         "for start in range(0, len(audio) - 1, MAX_APPEND):",
     ),
     Mutant("K-9", f"{HOST}/talk/command.py", "default=20.0,", "default=30.0,"),
+    Mutant(
+        "K-7",
+        f"{OPENAI}/function_calls.py",
+        "        self._messages.function_call(call_id, name, arguments)\n",
+        "        self._messages.function_call(call_id, name, arguments)\n"
+        '        self._session.log.info("%s", arguments[:120])\n',
+    ),
+    Mutant(
+        "K-10",
+        f"{OPENAI}/settings.py",
+        '"variables": ["OPENAI_REALTIME_URL"]',
+        '"variables": ["OPENAI_URL"]',
+    ),
+    Mutant(
+        "K-11",
+        f"{HOST}/host_settings.py",
+        "load_default=1000, validate=_at_least_one",
+        "load_default=10**9, validate=_at_least_one",
+    ),
     # Connection
     Mutant(
         "NET-7",
@@ -193,8 +268,28 @@ POOL = (
     Mutant(
         "NET-9",
         f"{HOST}/gate.py",
-        "if isinstance(frame, Binary):",
-        "if isinstance(frame, Binary) and frame.data[:1] != b'{':",
+        "if isinstance(frame, Binary):\n            if frame.data:\n"
+        "                self._in_turn(frame, None)  # audio",
+        "if isinstance(frame, Binary) and frame.data[:1] != b'{':\n            if frame.data:\n"
+        "                self._in_turn(frame, None)  # audio",
+    ),
+    Mutant("NET-1", f"{OPENAI}/__init__.py", '"/openai", upstream', '"/", upstream'),
+    Mutant("NET-2", f"{HOST}/app.py", '"/health", _health', '"/healthz", _health'),
+    Mutant(
+        "NET-11",
+        f"{HOST}/session.py",
+        "            waiting += self.gate.bytes\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "NET-12",
+        f"{OPENAI}/upstream.py",
+        "query = dict(parse_qsl(urlsplit(realtime_url(url, model)).query))",
+        'query = {"model": model}',
+    ),
+    Mutant("NET-13", f"{OPENAI}/upstream.py", "sha256(user.encode()).hexdigest()", "user"),
+    Mutant(
+        "NET-13", f"{OPENAI}/upstream.py", "protocols=tuple(settings.subprotocols)", "protocols=()"
     ),
     # Settings
     Mutant(
@@ -317,8 +412,8 @@ POOL = (
     Mutant(
         "MAP-18",
         f"{OPENAI}/settings_mapping.py",
-        'return "" if code == "multi" else code',
-        "return code",
+        'if "multi" in codes or not codes:',
+        "if not codes:",
     ),
     Mutant(
         "MAP-19",
@@ -334,6 +429,98 @@ POOL = (
         f"{OPENAI}/reading.py",
         "return found[0] if found else {}",
         "return found[-1] if found else {}",
+    ),
+    Mutant(
+        "SES-1",
+        f"{OPENAI}/session_setup.py",
+        "        self._event_id = self._upstream.update_session(self._plan.session)\n",
+        "        self._upstream.update_session(self._plan.session)\n"
+        "        self._event_id = self._upstream.update_session(self._plan.session)\n",
+    ),
+    Mutant(
+        "SES-5",
+        f"{OPENAI}/session_setup.py",
+        "            self._updates.updated()\n",
+        "            self._updates.updated()\n            if self.applied:\n"
+        "                self._messages.settings_applied()\n",
+    ),
+    Mutant(
+        "SES-11",
+        f"{OPENAI}/session_setup.py",
+        "        if plan.greeting:  #",
+        "        if plan.greeting:\n            self._messages.started_speaking(0, 0, 0)  #",
+    ),
+    Mutant(
+        "SES-12",
+        f"{OPENAI}/settings_mapping.py",
+        "    if lines:\n",
+        "    if lines and not prompt:\n",
+    ),
+    Mutant(
+        "SES-14",
+        f"{HOST}/gate.py",
+        "        else:\n            self._confirm()\n",
+        "        else:\n            self._progress = Progress.SENT\n            self._confirm()\n",
+    ),
+    Mutant(
+        "SES-15",
+        f"{HOST}/gate.py",
+        '"INVALID_SETTINGS" if kind == "Settings" else "UNPARSABLE_CLIENT_MESSAGE"',
+        '"UNPARSABLE_CLIENT_MESSAGE"',
+    ),
+    Mutant(
+        "SES-19",
+        f"{OPENAI}/session_updates.py",
+        "                changes.setdefault(name, default)\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "SES-21",
+        f"{HOST}/gate.py",
+        "        for frame, message in waiting:\n",
+        "        for frame, message in waiting[1:]:\n",
+    ),
+    Mutant(
+        "MAP-1",
+        f"{OPENAI}/settings_mapping.py",
+        '{"type": "realtime", **think_options(agent, think)}',
+        "{**think_options(agent, think)}",
+    ),
+    Mutant(
+        "MAP-8",
+        f"{OPENAI}/settings_mapping.py",
+        '"format": source.native.described()',
+        '"format": source.described()',
+    ),
+    Mutant(
+        "MAP-15",
+        f"{OPENAI}/settings_mapping.py",
+        '    session["audio"] = {\n',
+        '    session["temperature"] = 0.8\n    session["audio"] = {\n',
+    ),
+    Mutant(
+        "MAP-16",
+        f"{OPENAI}/settings_mapping.py",
+        '    agent = object_at(message, "agent")\n',
+        '    agent = message["agent"]\n',
+    ),
+    Mutant(
+        "MAP-17",
+        f"{OPENAI}/voices.py",
+        "asked = asked or any(names)",
+        "asked = asked or bool(names[1])",
+    ),
+    Mutant(
+        "MAP-18",
+        f"{OPENAI}/settings_mapping.py",
+        '        prompt.append(", ".join(keyterms))\n',
+        "        pass\n",
+    ),
+    Mutant(
+        "MAP-19",
+        f"{OPENAI}/voices.py",
+        'if container not in ("", "none", "wav"):',
+        'if container not in ("", "none", "wav", "ogg"):',
     ),
     # Text turns
     Mutant("TXT-1", f"{OPENAI}/translator.py", "        self._dialogue.typed(text)\n", ""),
@@ -387,6 +574,18 @@ POOL = (
         f"{OPENAI}/client_events.py",
         'ITEM_PREFIX = "vp_item_"',
         'ITEM_PREFIX = "voiceproxy_conversation_item_id_"',
+    ),
+    Mutant(
+        "TXT-6",
+        f"{HOST}/gate.py",
+        'if self._component and isinstance(frame, Text) and frame.type == "InjectUserMessage":',
+        "if False:",
+    ),
+    Mutant(
+        "TXT-10",
+        f"{OPENAI}/response_gate.py",
+        "        self._unconfirmed.add(item_id)\n",
+        "        self._unconfirmed = {item_id}\n",
     ),
     # Microphone
     Mutant(
@@ -462,8 +661,53 @@ POOL = (
     Mutant(
         "AUD-20",
         f"{OPENAI}/resampling.py",
-        "return (min(24, lower // 500), 0.9) if falling",
-        "return (min(24, lower // 500), 1.3) if falling",
+        "return 24, 0.9375, 4.7",
+        "return 24, 1.3, 4.7",
+    ),
+    Mutant(
+        "AUD-2",
+        f"{OPENAI}/session_setup.py",
+        "        self._timer = self._session.later(self._settings.session_timeout",
+        "        self._configure(self._plan)\n"
+        '        self._session.to_client({"type": "SettingsApplied"})\n'
+        "        self._timer = self._session.later(self._settings.session_timeout",
+    ),
+    Mutant(
+        "AUD-3",
+        f"{OPENAI}/audio_input.py",
+        "pybase64.b64encode(part)",
+        "pybase64.b64encode(part[2:])",
+    ),
+    Mutant(
+        "AUD-7", f"{OPENAI}/microphone.py", "        if plan.manual_commit:\n", "        if True:\n"
+    ),
+    Mutant(
+        "AUD-8", f"{OPENAI}/settings_mapping.py", "manual_commit=manual,", "manual_commit=False,"
+    ),
+    Mutant(
+        "AUD-12",
+        f"{OPENAI}/manual_commits.py",
+        "            self._commit()\n            self._gate.want()\n",
+        "            self._commit()\n            self._gate.want()\n"
+        "            self._gate.want()\n",
+    ),
+    Mutant(
+        "AUD-18",
+        f"{OPENAI}/events.py",
+        '"input_audio_buffer.cleared": Ignored("nothing is cleared")',
+        '"input_audio_buffer.cleared": Handled("speech.stopped", "")',
+    ),
+    Mutant(
+        "AUD-5",
+        f"{OPENAI}/resampling.py",
+        "return min(16, lower * 3 // 2000), 1.0, 5.0",
+        "return 48, 1.0, 5.0",
+    ),
+    Mutant(
+        "AUD-21",
+        f"{OPENAI}/audio_pace.py",
+        '    fixes[8000] = "Declare mulaw or alaw at 8000 Hz."\n',
+        "",
     ),
     # Speech events
     Mutant("TRN-1", f"{OPENAI}/speech.py", "        self._messages.user_started_speaking()\n", ""),
@@ -504,6 +748,20 @@ POOL = (
         f"{OPENAI}/translator.py",
         'self._dialogue.transcribed = plan.session["audio"]["input"]["transcription"] is not None',
         "self._dialogue.transcribed = False",
+    ),
+    Mutant(
+        "TRN-3",
+        f"{OPENAI}/speech.py",
+        "        self._end_turn()\n        self._responses.turn_ended()\n",
+        "        self._end_turn()\n"
+        '        self._messages.transcript({"type": "UserStoppedSpeaking"})\n'
+        "        self._responses.turn_ended()\n",
+    ),
+    Mutant(
+        "TRN-8",
+        f"{OPENAI}/settings_mapping.py",
+        '"transcription": transcription(agent, settings),',
+        '"transcription": None if manual else transcription(agent, settings),',
     ),
     # Output
     Mutant(
@@ -616,6 +874,32 @@ POOL = (
         "        self._upstream.cancel_response(response.id)\n        self._abandon(response)",
         "        self._abandon(response)",
     ),
+    Mutant(
+        "OUT-10",
+        f"{OPENAI}/responses.py",
+        "        self._gate.response_began(response.key, given)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "OUT-13",
+        f"{OPENAI}/responses.py",
+        "            self._messages.done()\n",
+        "            self._messages.done()\n            self._messages.done()\n",
+    ),
+    Mutant(
+        "OUT-14",
+        f"{OPENAI}/translator.py",
+        "        self.responses.turn_ended()\n"
+        "        self.items.expect(sent, self.gate.want, text=text)\n",
+        "        self.responses.turn_ended()\n        self._messages.thinking()\n"
+        "        self.items.expect(sent, self.gate.want, text=text)\n",
+    ),
+    Mutant(
+        "OUT-20",
+        f"{OPENAI}/resampling.py",
+        "return lower // 500, 0.925, 3.5",
+        "return lower // 500, 0.85, 3.5",
+    ),
     # Function calls
     Mutant(
         "FCT-1",
@@ -666,6 +950,35 @@ POOL = (
         'error.code == "invalid_tool_call_id" and pending.call_id',
         "False",
     ),
+    Mutant(
+        "FCT-8", f"{OPENAI}/session_setup.py", "        if not postpone:\n", "        if True:\n"
+    ),
+    Mutant(
+        "FCT-10",
+        f"{OPENAI}/translator.py",
+        "        elif error.code == ALREADY_ACTIVE:",
+        "        elif False:",
+    ),
+    Mutant(
+        "FCT-11",
+        f"{HOST}/gate.py",
+        "        else:\n            self._wait(frame, message)\n",
+        '        elif message is None or "id" not in message:\n'
+        "            self._wait(frame, message)\n        else:\n"
+        "            self._translator.client_frame(frame, message)\n",
+    ),
+    Mutant(
+        "FCT-13",
+        f"{OPENAI}/function_calls.py",
+        "        batch.owed = not batch.cancelled\n",
+        "        batch.owed = False\n",
+    ),
+    Mutant(
+        "FCT-14",
+        f"{OPENAI}/function_calls.py",
+        "        self._asked.add(call_id)\n",
+        '        self._asked.add(call_id)\n        self._messages.error("", "")\n',
+    ),
     # Client messages
     Mutant(
         "MSG-1", f"{OPENAI}/translator.py", '            "UpdateListen",\n        ]', "        ]"
@@ -680,7 +993,7 @@ POOL = (
         "if False:",
     ),
     Mutant("MSG-8", f"{HOST}/gate.py", "        return not problems", "        return True"),
-    Mutant("MSG-9", f"{HOST}/gate.py", "if message is None and self._told_of_audio:", "if False:"),
+    Mutant("MSG-9", f"{HOST}/gate.py", "if is_audio and self._told_of_audio:", "if False:"),
     Mutant(
         "MSG-4",
         f"{OPENAI}/settings.py",
@@ -688,6 +1001,13 @@ POOL = (
         "pass_unknown_messages: bool = True",
     ),
     Mutant("MSG-10", f"{HOST}/gate.py", "                NORMAL,\n", "                1011,\n"),
+    Mutant("MSG-5", f"{HOST}/gate.py", "        return kind in accepts\n", "        return True\n"),
+    Mutant(
+        "MSG-6",
+        f"{HOST}/gate.py",
+        "    if not isinstance(message, dict):\n",
+        "    if message is not None and not isinstance(message, dict):\n",
+    ),
     # Upstream events
     Mutant("EVT-3", f"{OPENAI}/translator.py", "            self._junk_reported = True\n", ""),
     Mutant(
@@ -707,6 +1027,12 @@ POOL = (
         f"{OPENAI}/events.py",
         '"rate_limits.updated": Ignored("the operator\'s business, not the client\'s"),\n',
         "",
+    ),
+    Mutant(
+        "EVT-1",
+        f"{OPENAI}/translator.py",
+        "if isinstance(row, Handled) else _ignore",
+        "if isinstance(row, Handled) else self._session.log.info",
     ),
     # Errors
     Mutant(
@@ -732,6 +1058,12 @@ POOL = (
         "if self._in_flight:",
     ),
     Mutant("ERR-7", f"{HOST}/dial.py", "if status in (401, 403):", "if status == 401:"),
+    Mutant(
+        "ERR-8",
+        f"{OPENAI}/errors.py",
+        'text_at(inner, "code") or text_at(event, "code")',
+        'str(inner.get("code"))',
+    ),
     # Closing
     Mutant(
         "CLS-1",
@@ -751,6 +1083,18 @@ POOL = (
         "    elif close.code in _ORDINARY:",
         "    else:\n        session.close(code, reason)\n        return\n    if False:",
     ),
+    Mutant(
+        "CLS-3",
+        f"{HOST}/ending.py",
+        "Close(NORMAL) if close.code == ABNORMAL",
+        "Close(INTERNAL_ERROR) if close.code == ABNORMAL",
+    ),
+    Mutant(
+        "CLS-4",
+        f"{OPENAI}/upstream_end.py",
+        "_ORDINARY = (1000, 1001, 1005)",
+        "_ORDINARY = (1000, 1001, 1005, 1006)",
+    ),
     # The command line's client
     Mutant(
         "CLI-3",
@@ -758,6 +1102,19 @@ POOL = (
         'parser.error("nothing to say: give --text, --audio or --mic, or lines on standard input")',
         "pass",
     ),
+    Mutant(
+        "CLI-2",
+        f"{HOST}/talk/conversation.py",
+        '{"type": "InjectUserMessage", "content": line}',
+        '{"type": "InjectUserMessage", "content": ""}',
+    ),
+    Mutant(
+        "CLI-4",
+        f"{HOST}/talk/conversation.py",
+        'self._fail(f"the agent reports an error',
+        'self._note(f"the agent reports an error',
+    ),
+    Mutant("CLI-5", f"{HOST}/talk/sound.py", "        self._silent = True\n", ""),
     # Defects of the reference implementation
     Mutant("DEF-8", f"{OPENAI}/items.py", "        if self._keeps_ids:", "        if False:"),
     Mutant(
@@ -843,8 +1200,8 @@ POOL = (
     Mutant(
         "DEF-22",
         f"{OPENAI}/settings_mapping.py",
-        'text_at(provider, "language") or text_at(agent, "language")',
-        'text_at(agent, "language")',
+        'language or text_at(agent, "language") or',
+        "language or",
     ),
     Mutant(
         "DEF-23",
@@ -863,6 +1220,72 @@ POOL = (
         f"{OPENAI}/microphone.py",
         "        size = self._input.feed(data)\n",
         '        size = self._input.feed(data)\n        self._session.log.debug("audio")\n',
+    ),
+    Mutant("DEF-3", f"{HOST}/gate.py", "        if problem:\n", "        if False:\n"),
+    Mutant(
+        "DEF-6",
+        f"{OPENAI}/response_gate.py",
+        "        self._active.add(response_id)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "DEF-9",
+        f"{HOST}/dial.py",
+        "        raise _refused(Answer(error.status), where) from None\n",
+        '        raise _unreachable("", where) from None\n',
+    ),
+    Mutant(
+        "DEF-18",
+        f"{HOST}/dial.py",
+        "ssl=upstream.ssl if upstream.ssl is not None else True",
+        "ssl=upstream.ssl if upstream.ssl is not None else False",
+    ),
+    Mutant(
+        "DEF-19",
+        f"{HOST}/ending.py",
+        "        if self._core.client.overflowing:\n",
+        "        if False:\n",
+    ),
+    Mutant(
+        "DEF-21",
+        f"{HOST}/guard.py",
+        "        if origin is not None and not self._origin_is_allowed(origin, host):\n",
+        "        if False:\n",
+    ),
+    Mutant(
+        "DEF-28",
+        f"{HOST}/ending.py",
+        'SessionError("internal_error", "The proxy failed.", INTERNAL_ERROR)',
+        'SessionError("internal_error", "The proxy failed.")',
+    ),
+    Mutant(
+        "DEF-31",
+        f"{HOST}/serve.py",
+        "        await runner.cleanup()\n    return 0\n",
+        "        await runner.cleanup()\n    return 1\n",
+    ),
+    Mutant(
+        "CLS-7",
+        f"{HOST}/reception.py",
+        'Close(GOING_AWAY, "the proxy is',
+        'Close(1000, "the proxy is',
+    ),
+    Mutant(
+        "OUT-17",
+        f"{HOST}/session.py",
+        'The client closed, or is gone (1006)."""\n        self.client.clear()',
+        'The client closed, or is gone (1006)."""',
+    ),
+    # What stands elsewhere
+    Mutant(
+        "RUN-3", f"{HOST}/host_settings.py", 'load_default="127.0.0.1"', 'load_default="0.0.0.0"'
+    ),
+    Mutant("BKD-1", f"{HOST}/app.py", '"/ready", _ready', '"/readyz", _ready'),
+    Mutant(
+        "LOG-3",
+        f"{HOST}/introduction.py",
+        'return f"[{self._prefix}] {msg}", kwargs',
+        "return msg, kwargs",
     ),
 )
 """As many of these as there are in the core are picked by a seed."""

@@ -19,7 +19,8 @@ OURS = re.compile(r"VOICEPROXY_|OPENAI_|DEEPGRAM_|(PORT|LOG_LEVEL)$")
 def environment(directory: Path, **variables: str) -> dict[str, str]:
     """The environment without settings of ours; modules are also found in ``directory``."""
     clean = {name: text for name, text in os.environ.items() if not OURS.match(name)}
-    return {**clean, "PYTHONPATH": str(directory), **variables}
+    places = [str(directory), *filter(None, [clean.get("PYTHONPATH")])]
+    return {**clean, "PYTHONPATH": os.pathsep.join(places), **variables}
 
 
 def run(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import fields
 
-from voiceproxy.agent import CLIENT_MESSAGES, SERVER_MESSAGES, problems, server_problems
+from voiceproxy.agent import (
+    CLIENT_MESSAGES,
+    SERVER_MESSAGES,
+    part_problems,
+    problems,
+    server_problems,
+    unknown_fields,
+)
 from voiceproxy.agent.json_fields import OneOrMore, StrOr
 from voiceproxy.agent.settings_message import PastMessage
 
@@ -153,3 +160,36 @@ def test_a_message_of_one_dialect_alone_is_a_problem_in_the_other(message, diale
 @pytest.mark.parametrize("dialect", ["component", "agent"])
 def test_a_message_of_both_dialects_is_a_problem_in_neither(dialect):
     assert server_problems({"type": "AgentAudioDone"}, dialect) == []
+
+
+def test_a_part_of_settings_may_lack_what_the_rest_can_bring_but_not_inside_an_array():
+    part = {
+        "audio": {"input": {"encoding": "mulaw"}},
+        "agent": {"think": {"functions": [{"description": "no name"}], "prompt": 7}},
+    }
+    assert part_problems(part) == [
+        "agent.think.functions[0].name: Missing data for required field.",
+        "agent.think.prompt: Must be a string.",
+    ]
+
+
+def test_a_whole_settings_message_is_a_part_without_problems():
+    assert part_problems({"type": "Settings", "agent": "stored"}) == []
+    assert unknown_fields({"type": "Settings", "agent": "stored"}) == ["type"]
+
+
+def test_fields_the_protocol_does_not_have_are_named_by_their_paths():
+    part = {
+        "agent": {
+            "think": {"promt": "", "functions": [{"name": "f", "parameters": {"x": 1}, "y": 2}]},
+            "speak": [{}, {"provider": {"zest": 1}}],
+            "context": {"messages": [{"role": "user", "content": "", "mood": "good"}]},
+        },
+        "tags": ["a"],
+    }
+    assert unknown_fields(part) == [
+        "agent.think.promt",
+        "agent.think.functions[0].y",
+        "agent.speak[1].provider.zest",
+        "agent.context.messages[0].mood",
+    ]

@@ -31,13 +31,21 @@ REFERENCE = {
     "CLS": 8,
     "CLI": 5,
     "DEF": 32,
+    "RUN": 4,
+    "TLS": 3,
+    "BKD": 4,
+    "LOG": 9,
+    "FNC": 8,
+    "RLY": 6,
+    "DGM": 15,
+    "DOC": 14,
 }
 """How many rules of each kind the reference implementation has; later numbers are ours."""
 
 
 def test_every_rule_of_the_page_is_read():
     assert re.findall(rf"^- \*\*({ID})\*\*", TEXT, re.MULTILINE) == [rule.id for rule in RULES]
-    assert not re.findall(r"^- \*\*[A-Z]+-\d+\*\* ·(?! (?:kept|replaced|new|fixed|fact|not))", TEXT)
+    assert len(re.findall(r"^- \*\*[A-Z]+-\d+\*\* ·", TEXT, re.MULTILINE)) == len(RULES)
 
 
 def test_every_id_is_unique():
@@ -58,16 +66,14 @@ def test_a_rule_is_new_exactly_when_the_reference_implementation_has_none():
             assert (rule.standing == "new") is (int(number) > REFERENCE[kind]), rule.id
 
 
-def test_every_other_kind_of_rule_has_a_line():
-    elsewhere = TEXT.partition("## What stands elsewhere")[2]
-    assert re.findall(r"^\| ([A-Z]{3}):", elsewhere, re.MULTILINE) == [
-        "DGM", "RLY", "RUN", "TLS", "LOG", "FNC", "BKD",
-    ]  # fmt: skip
+def test_only_what_is_no_part_of_the_contract_stands_elsewhere():
+    for rule in RULES:
+        assert rule.standing != "elsewhere" or rule.section == "What stands elsewhere"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_every_rule_in_force_has_a_test_and_every_test_it_names_exists(rule):
-    assert rule.proofs or rule.standing == "not applicable"
+    assert rule.proofs or rule.standing in ("not applicable", "elsewhere")
     for file, name in rule.proofs:
         assert (ROOT / file).exists(), file
         assert name in functions_of(file), f"{file}::{name}"
@@ -108,4 +114,5 @@ def test_every_section_that_integrators_need_has_rules():
         "Closing",
         "The command line's client",
         "Defects of the reference implementation",
+        "What stands elsewhere",
     ]

@@ -49,7 +49,7 @@ def test_the_backend_can_send_these_events_and_no_other_aud_19():
 def test_once_ready_nothing_waits_again_ses_14():
     s = Conversation()
     s.upstream(UPDATED)
-    s.client({"type": "UpdatePrompt", "prompt": "p"})
+    s.client({"type": "Settings"}, {"type": "UpdatePrompt", "prompt": "p"})
     s.sent()
     s.inject("hello")
     s.client(bytes(640))

@@ -347,3 +347,15 @@ def test_in_manual_turns_the_user_speaks_while_audio_comes_without_a_pause_aud_9
     s.advance(0.5)
     state(s, behavior="queue")
     assert s.got() == []
+
+
+def test_a_response_that_was_stopped_is_not_given_up_again_later():
+    s = Conversation()
+    s.upstream(created("r1"))
+    s.client({"type": "InjectAgentMessage", "message": "Stop", "behavior": "interrupt"})
+    s.upstream(done("r1", "cancelled"))
+    (_, create) = s.sent()
+    s.upstream(created("r2", create), done("r2"))
+    s.got()
+    s.advance(200)
+    assert (s.got(), s.sent()) == ([], [])

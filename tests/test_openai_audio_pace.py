@@ -28,7 +28,7 @@ def declared(rate: int, encoding: str = "linear16") -> Conversation:
 def test_another_rate_is_warned_of_once_with_the_fix(rate, sent):
     messages = stream(declared(rate), sent * 2 // 50, 20)
     assert [(m["type"], m["code"]) for m in messages] == [("Warning", "AUDIO_RATE_MISMATCH")]
-    assert f"Declare {sent}" in messages[0]["description"]
+    assert f"Declare linear16 at {sent} Hz" in messages[0]["description"]
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 44100, 48000])
@@ -38,7 +38,35 @@ def test_the_declared_rate_is_not_warned_of(rate):
 
 def test_g711_is_measured_in_its_own_samples():
     assert stream(declared(8000, "mulaw"), 160, 10) == []
-    assert stream(declared(8000, "mulaw"), 320, 10)[0]["code"] == "AUDIO_RATE_MISMATCH"
+    assert stream(declared(16000, "alaw"), 320, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "rate", "sent", "fix"),
+    [
+        ("linear16", 16000, 8000, "Declare mulaw or alaw at 8000 Hz."),
+        ("linear16", 8000, 8000, "Declare mulaw or alaw at 8000 Hz."),
+        ("mulaw", 8000, 32000, "Declare linear16 at 16000 Hz."),
+        ("alaw", 8000, 96000, "Declare linear16 at 48000 Hz."),
+        (
+            "mulaw",
+            8000,
+            16000,
+            "Declare linear16 at 8000 Hz, or send one channel, 8 bits a sample.",
+        ),
+        (
+            "linear16",
+            16000,
+            64000,
+            "Declare linear16 at 32000 Hz, or send one channel, 16 bits a sample.",
+        ),
+        ("linear16", 48000, 192000, "Send one channel, 16 bits a sample."),
+        ("linear16", 44100, 176400, "Send one channel, 16 bits a sample."),
+    ],
+)
+def test_the_fix_is_what_has_the_byte_rate_that_comes(encoding, rate, sent, fix):
+    (warning,) = stream(declared(rate, encoding), sent // 50, 20)
+    assert warning["description"].endswith(f"but {sent} come. {fix}")
 
 
 def test_a_file_sent_as_fast_as_possible_has_no_rate():

@@ -268,6 +268,28 @@ def test_a_refused_output_is_reported_and_asks_for_nothing(named):
     assert s.create_response()
 
 
+def test_an_error_about_nothing_known_does_not_drop_an_output():
+    s = calling("c1")
+    s.upstream(done("r1"))
+    s.answer("c1")
+    (output,) = s.sent()
+    s.upstream(error("server_error"))
+    s.confirm(output)
+    assert s.sent_types() == [CREATE]
+
+
+def test_a_long_list_of_arguments_is_no_silence_fct_7():
+    s = Conversation(settings=OpenAISettings(response_timeout=60))
+    s.upstream(created("r1"))
+    for kind in ["function_call_arguments", "mcp_call_arguments"] * 3:
+        s.advance(50)
+        s.upstream({"type": f"response.{kind}.delta", "response_id": "r1", "delta": "x"})
+    s.upstream({"type": "response.mcp_call_arguments.delta", "response_id": "r9", "delta": "x"})
+    assert (s.got(), s.sent()) == ([], [])
+    s.advance(61)
+    assert s.sent_types() == ["response.cancel"]
+
+
 def test_an_inject_beside_an_open_call_is_answered():
     s = calling("c1")
     s.upstream(done("r1"))
@@ -434,3 +456,24 @@ def test_no_history_of_calls_when_it_is_off():
     s.upstream(done("r1"))
     s.answer("c1")
     assert s.got_types() == ["AgentAudioDone", "AgentThinking"]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [arguments_done("c1")],
+        [output_item("done", "r1", function_call("c1"))],
+        [done("r1", output=[assistant("i1", "Hi"), function_call("c1")])],
+    ],
+)
+def test_a_call_behind_the_text_of_a_response_that_was_never_announced_is_asked(events):
+    s = Conversation()
+    text = {"type": "response.output_text.done", "response_id": "r1", "item_id": "i1", "text": "Hi"}
+    s.upstream(text)
+    assert s.got_types() == [START, "ConversationText", *PAIR]
+    s.upstream(*events)
+    assert s.got_types() == [START, REQUEST]
+    s.upstream(done("r1", output=[assistant("i1", "Hi"), function_call("c1")]))
+    s.answer("c1")
+    assert confirm_outputs(s) == ["conversation.item.create", CREATE]
+    assert s.got_types() == [*PAIR, "AgentThinking"]

@@ -199,3 +199,23 @@ def test_latency_counts_from_the_commit():
     s.advance(0.2)
     s.upstream({"type": "response.output_text.delta", "response_id": "r1", "delta": "x"})
     assert s.got()[0]["total_latency"] == 0.2
+
+
+@pytest.mark.parametrize("answer", ["another error", "none", "active"])
+def test_audio_beside_a_create_that_comes_to_nothing_gets_its_turn_aud_14(answer):
+    s = manual(first=0.1, ack_timeout=5)
+    create = s.create_response()
+    talk(s, 9_600)
+    s.advance(1)
+    assert s.sent() == []
+    if answer == "another error":
+        s.upstream(error("server_error", create["event_id"]))
+    elif answer == "active":
+        s.upstream(error("conversation_already_has_active_response", create["event_id"]))
+        s.advance(5.1)
+        (again,) = s.sent()
+        s.upstream(error("server_error", again["event_id"]))
+    else:
+        s.advance(4.1)
+    s.advance(0.41)
+    assert s.sent_types() == [COMMIT, CREATE]

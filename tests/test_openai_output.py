@@ -471,3 +471,40 @@ def test_a_response_announced_late_is_the_one_that_began_without():
     assert s.got_types() == [START, "audio"]
     s.upstream(done("r1"))
     assert s.got_types() == [TEXT, *PAIR]
+
+
+def test_a_server_without_any_ids_has_one_pair_for_a_written_reply_def_11():
+    s = Conversation()
+    for _ in range(2):
+        s.upstream({"type": "response.output_text.done", "text": "Hi"}, {"type": "response.done"})
+        assert s.got_types() == [START, TEXT, *PAIR]
+    s.upstream({"type": "response.done", "response": {"output": [assistant("", "More")]}})
+    assert s.got_types() == [START, TEXT, *PAIR]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_last_samples_come_even_if_the_end_of_the_audio_is_not_told(told):
+    s = Conversation(audio={"output": {"encoding": "linear16", "sample_rate": 8000}})
+    s.upstream(created("r1"), *[audio_delta("r1", bytes(4800))] * 10)
+    if told:
+        s.upstream({"type": "response.output_audio.done", "response_id": "r1"})
+    s.upstream(done("r1"))
+    assert sum(len(frame) for frame in s.got() if isinstance(frame, bytes)) == 16_000
+
+
+def test_the_last_samples_of_a_reply_that_was_cut_short_are_dropped():
+    s = Conversation(audio={"output": {"encoding": "linear16", "sample_rate": 8000}})
+    s.upstream(created("r1"), audio_delta("r1", bytes(4800)))
+    s.upstream({"type": "input_audio_buffer.speech_started"}, done("r1", "cancelled"))
+    assert s.got_types() == [START, "UserStartedSpeaking", *PAIR]
+
+
+def test_a_late_item_of_a_response_that_is_over_does_not_begin_the_next():
+    s = Conversation()
+    s.upstream(created("r1"), output_item("added", "r1", assistant("i1", "", "in_progress")))
+    s.upstream(audio_delta("r1"), done("r1"), created("r2"))
+    s.got()
+    s.upstream(item_event("done", assistant("i1", "One")))
+    assert s.got_types() == [TEXT]
+    s.upstream(audio_delta("r2", item_id="i2"))
+    assert s.got_types() == [START, "audio"]

@@ -77,6 +77,28 @@ def test_an_update_is_acknowledged_once_it_is_taken(message, changes, acknowledg
     assert s.got_types() == [acknowledgement]
 
 
+def test_options_of_the_think_before_do_not_outlive_it():
+    think = {
+        "functions": [{"name": "f"}],
+        "toolChoice": {"type": "function", "name": "f"},
+        "maxOutputTokens": 50,
+        "outputModalities": ["text"],
+    }
+    s = Conversation(agent={"think": think})
+    s.client({"type": "UpdateThink", "think": {"prompt": "P"}})
+    s.client({"type": "UpdateThink", "think": {"prompt": "Q"}})
+    first, second = s.sent()
+    assert first["session"] == {
+        "type": "realtime",
+        "instructions": "P",
+        "tools": [],
+        "tool_choice": "auto",
+        "max_output_tokens": "inf",
+        "output_modalities": ["audio"],
+    }
+    assert second["session"] == {"type": "realtime", "instructions": "Q", "tools": []}
+
+
 def test_updates_are_acknowledged_in_their_order_and_build_on_each_other():
     s = Conversation()
     s.client(

@@ -283,6 +283,7 @@ def test_what_the_api_does_not_know_is_never_sent_map_15():
         ({"provider": {"type": "open_ai", "model": "tts-1", "voice": "Coral"}}, "coral"),
         ([{"provider": {"model": "aura-2"}}, {"provider": {"voice": "ash"}}], "ash"),
         ({"provider": {"type": "open_ai", "voice": "voice_77"}}, {"id": "voice_77"}),
+        ({"provider": {"voice": {"mode": "id", "id": "voice_77"}}}, {"id": "voice_77"}),
     ],
 )
 def test_a_voice_of_openais_is_taken_from_speak(speak, voice):
@@ -291,8 +292,16 @@ def test_a_voice_of_openais_is_taken_from_speak(speak, voice):
     assert planned.warnings == []
 
 
-def test_another_vendors_voice_falls_back_with_a_warning():
-    planned = plan({"speak": {"provider": {"type": "deepgram", "model": "aura-2-thalia-en"}}})
+@pytest.mark.parametrize(
+    "provider",
+    [
+        {"type": "deepgram", "model": "aura-2-thalia-en"},
+        {"type": "cartesia", "model_id": "sonic-2", "voice": {"mode": "id", "id": "aura-0e99"}},
+        {"type": "eleven_labs", "model_id": "aura_turbo_v2_5"},
+    ],
+)
+def test_another_vendors_voice_falls_back_with_a_warning(provider):
+    planned = plan({"speak": {"provider": provider}})
     assert planned.session["audio"]["output"]["voice"] == "marin"
     assert [code for code, _ in planned.warnings] == ["VOICE_NOT_AVAILABLE"]
     assert "aura" not in planned.warnings[0][1]
@@ -309,6 +318,8 @@ def test_without_a_default_voice_the_servers_own_speaks():
         ({"language": "pt-BR"}, "pt"),
         ({"language": "de", "listen": {"provider": {"language": "fr_CA"}}}, "fr"),
         ({"language": "multi"}, None),
+        ({"language": "de", "listen": {"provider": {"language_hints": ["es-419"]}}}, "es"),
+        ({"listen": {"provider": {"language": "fr", "language_hints": ["es"]}}}, "fr"),
         ({}, "en"),
     ],
 )
@@ -320,14 +331,16 @@ def test_the_language_goes_to_the_transcription_def_22(agent, expected):
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ("gpt-transcribe", {"language": "en", "prompt": "", "keywords": ["Zyx"]}),
-        ("gpt-4o-transcribe", {"language": "en", "prompt": ""}),
-        ("gpt-realtime-whisper", {"language": "en"}),
+        ("gpt-transcribe", {"languages": ["en", "fr"], "prompt": "Hm.", "keywords": ["Zyx", "Q"]}),
+        ("gpt-4o-transcribe", {"prompt": "Hm. Zyx, Q"}),
+        ("gpt-4o-transcribe-diarize", {}),
+        ("gpt-realtime-whisper", {}),
     ],
 )
 def test_transcription_gets_only_what_its_model_takes(model, expected):
-    agent = {"listen": {"provider": {"keyterms": ["Zyx", 5]}}}
-    planned = plan(agent, settings=OpenAISettings(transcription_model=model))
+    given = {"keyterms": ["Zyx", 5, " ", "Q"], "language_hints": ["en", "fr"]}
+    settings = OpenAISettings(transcription_model=model, transcription_prompt="Hm.")
+    planned = plan({"listen": {"provider": given}}, settings=settings)
     assert planned.session["audio"]["input"]["transcription"] == {"model": model, **expected}
 
 
@@ -378,6 +391,7 @@ def test_the_default_input_rate_is_the_dialects(dialect, rate):
         ({"output": {"encoding": "mp3"}}, "audio.output.encoding: 'mp3'"),
         ({"output": {"sample_rate": 96000}}, "audio.output.sample_rate: 96000"),
         ({"output": {"container": "ogg"}}, "audio.output.container: 'ogg'"),
+        ({"output": {"encoding": "opus", "container": "ogg"}}, "audio.output.encoding: 'opus'"),
     ],
 )
 def test_audio_that_cannot_be_served_is_refused_by_name(audio, named):

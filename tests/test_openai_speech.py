@@ -163,8 +163,27 @@ def test_alternatives_and_times_are_kept_trn_5():
 @pytest.mark.parametrize("end", ["completed", "failed"])
 def test_the_interim_words_end_with_their_item_trn_7_def_17(end):
     s = Conversation()
-    s.upstream(heard("delta", "one"), heard(end, "one"), heard("delta", "two"))
+    s.upstream(heard("delta", "one", ""), heard(end, "one", ""), heard("delta", "two", ""))
     assert s.got()[-1]["transcript"] == "two"
+
+
+@pytest.mark.parametrize("dialect", ["component", "agent"])
+@pytest.mark.parametrize("end", ["completed", "failed"])
+def test_nothing_is_written_down_behind_the_end_of_an_item_def_11(dialect, end):
+    s = Conversation(dialect)
+    s.upstream(STARTED, STOPPED, heard("delta", "on"), heard(end, "one"))
+    s.got()
+    s.upstream(heard("delta", "e"), heard("completed", "one"), heard(end, "one"))
+    assert s.got() == []
+
+
+def test_words_in_progress_are_interim_whatever_their_event_is_called_trn_6():
+    s = Conversation()
+    s.upstream(*[heard("completed", words, status="in_progress") for words in ("Hel", "Hello")])
+    s.upstream(heard("completed", "Hello.", status="completed"))
+    messages = s.got()
+    assert [m["transcript"] for m in messages] == ["Hel", "Hello", "Hello."]
+    assert [m["is_final"] for m in messages] == [False, False, True]
 
 
 def test_interim_words_of_two_items_do_not_mix_and_do_not_pile_up_def_17():

@@ -7,6 +7,7 @@ said twice, audio behind its end or a turn that waits for ever.
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -70,6 +71,10 @@ class Chaos(RuleBasedStateMachine):
         self.requested: list[str] = []
         self.outputs: list[str] = []
         self.said: list[str] = []
+        self.vague: set[str] = set()
+        """Responses of which words came without the item they belong to."""
+        self.heard: list[str] = []
+        self.heard_by_agents: list[str] = []
         self.pairs = 0
         self.statements = 0
 
@@ -157,6 +162,8 @@ class Chaos(RuleBasedStateMachine):
     def words_come(self, place: int, kind: str, stage: str, named: bool) -> None:
         name = self.response(place)
         words = f"<{name}i>"
+        if not named:
+            self.vague.add(name)
         self.tell(
             {
                 "type": f"response.{kind}.{stage}",
@@ -222,14 +229,14 @@ class Chaos(RuleBasedStateMachine):
             self.cut |= self.begun
         self.tell({"type": f"input_audio_buffer.{kind}", "item_id": f"mic{number}"})
 
-    @rule(kind=st.sampled_from(["delta", "completed", "failed"]))
-    def writes_down(self, kind: str) -> None:
-        item_id = f"mic{self.number}"
+    @rule(kind=st.sampled_from(["delta", "completed", "failed"]), before=NUMBERS)
+    def writes_down(self, kind: str, before: int) -> None:
+        item_id = f"mic{self.number - before}"
         event = {
             "type": f"{TRANSCRIPTION}.{kind}",
             "item_id": item_id,
             "delta": "h",
-            "transcript": "h",
+            "transcript": item_id,
         }
         self.tell(event)
 
@@ -272,6 +279,7 @@ class Chaos(RuleBasedStateMachine):
         event = copy.deepcopy(event)
         spoil(event, data)
         self.names.append(name)
+        self.vague.add(name)
         self.begun.add(name)
         self.free_to_create = True
         self.active.clear()  # a nameless end may be that of any response
@@ -339,7 +347,11 @@ class Chaos(RuleBasedStateMachine):
         if kind == "AgentAudioDone":
             self.pairs += 1
         elif kind == "ConversationText" and frame["role"] == "assistant":
-            self.said += [part for part in frame["content"].split(">") if part.startswith("<r")]
+            self.said += set(re.findall(r"<(r\d+)i>", frame["content"]))
+        elif kind == "Transcript" and frame["is_final"]:
+            self.heard.append(frame["transcript"])
+        elif kind == "ConversationText" and frame["content"].startswith("mic"):
+            self.heard_by_agents.append(frame["content"])
         elif kind == "FunctionCallRequest":
             self.requested += [call["id"] for call in frame["functions"]]
 
@@ -349,6 +361,11 @@ class Chaos(RuleBasedStateMachine):
             return
         assert len(self.requested) == len(set(self.requested))
         assert len(self.outputs) == len(set(self.outputs))
+        said = [name for name in self.said if name not in self.vague]
+        assert len(said) == len(set(said)), "a text told twice"
+        spoken = [words for words in self.heard if words != "h"]  # nonsense may say "h" again
+        assert len(spoken) == len(set(spoken)), "a spoken turn told twice"
+        assert len(self.heard_by_agents) == len(set(self.heard_by_agents))
         assert self.pairs <= len(self.begun) + self.statements + 2 * self.number
 
     def teardown(self) -> None:
@@ -362,6 +379,7 @@ class Chaos(RuleBasedStateMachine):
         assert not translator.calls.waiting
         assert not translator.items._pending
         assert not translator._dialogue._held
+        assert not any(translator._dialogue._unwritten.values()), "words wait for ever"
         assert not self.waiting, "a turn was never answered"
         assert held(translator, set()) < MOST_HELD
 

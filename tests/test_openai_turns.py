@@ -128,6 +128,15 @@ def test_a_refused_item_is_reported_and_not_answered_txt_8():
     assert s.sent() == []
 
 
+def test_a_refused_item_is_not_answered_even_if_it_appears_txt_11():
+    s = Conversation()
+    s.inject("hello")
+    (item,) = s.sent()
+    s.upstream(error("invalid_value", item["event_id"]))
+    s.confirm(item)
+    assert s.sent() == []
+
+
 def test_a_refused_item_does_not_hold_back_another_def_7():
     s = Conversation()
     s.inject("one")
@@ -256,6 +265,44 @@ def test_a_refusal_of_no_create_of_ours_changes_nothing_err_4():
     assert (s.got(), s.sent()) == ([], [])
 
 
+def test_a_refusal_under_an_id_the_server_made_up_is_that_of_the_create_in_flight_def_4():
+    s = Conversation()
+    s.create_response()
+    s.upstream(created("vad"), error(ALREADY_ACTIVE, "event_Abc123"))
+    assert s.sent() == []
+    s.upstream(done("vad"))
+    assert s.sent_types() == [CREATE]
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_a_spoken_turn_the_server_could_not_answer_is_asked_for_def_4(asked_before):
+    s = Conversation()
+    if asked_before:
+        create = s.create_response()
+        s.upstream(created("r0", create), done("r0"))
+    s.upstream(created("r1"), {"type": "input_audio_buffer.committed", "item_id": "mic"})
+    s.upstream(error(ALREADY_ACTIVE))
+    assert s.sent() == []
+    s.upstream(done("r1"))
+    (create,) = s.sent()
+    s.upstream(created("r2", create), done("r2"))
+    s.upstream(error(ALREADY_ACTIVE, create["event_id"]))
+    s.advance(60)
+    assert s.sent_types() == [CREATE]  # this one was refused after all
+
+
+def test_a_statement_refused_twice_is_made_once_def_4():
+    s = Conversation()
+    s.client({"type": "InjectAgentMessage", "message": "Hello", "behavior": "queue"})
+    (create,) = s.sent()
+    refusal = error(ALREADY_ACTIVE, create["event_id"])
+    s.upstream(created("vad"), refusal, refusal, done("vad"))
+    (again,) = s.sent()
+    s.upstream(created("r1", again), done("r1"))
+    s.advance(60)
+    assert s.sent() == []
+
+
 def test_a_create_refused_for_another_reason_is_reported_and_frees_the_way():
     s = Conversation()
     create = s.create_response()
@@ -324,6 +371,42 @@ def test_marks_can_be_turned_off():
     assert create == {"type": CREATE, "event_id": create["event_id"]}
     s.upstream(created("r1"), done("r1"))
     assert s.create_response()["event_id"] != create["event_id"]
+
+
+COMMITTED = {"type": "input_audio_buffer.committed", "item_id": "mic"}
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_without_marks_the_servers_own_response_goes_first(answers):
+    s = Conversation(settings=OpenAISettings(mark_responses=False, ack_timeout=5))
+    s.upstream(COMMITTED)
+    s.inject("typed")
+    (item,) = s.sent()
+    s.confirm(item)
+    assert s.sent() == []
+    if answers:
+        s.upstream(created("vad"))
+        assert s.sent() == []
+        s.upstream(done("vad"))
+    else:
+        s.advance(5.1)
+    assert s.sent_types() == [CREATE]
+
+
+def test_without_marks_a_turn_the_server_leaves_costs_no_wait_later(caplog):
+    s = Conversation(settings=OpenAISettings(mark_responses=False, ack_timeout=5))
+    s.upstream(COMMITTED)
+    s.advance(5.1)  # it will not be answered any more
+    for number in range(2):
+        s.create_response()
+        s.upstream(created(f"r{number}"), done(f"r{number}"))
+    assert caplog.text == ""
+
+
+def test_with_marks_nobody_waits_for_the_servers_own_response():
+    s = Conversation()
+    s.upstream(COMMITTED)
+    assert s.create_response()
 
 
 def test_event_ids_are_unique_and_ours():

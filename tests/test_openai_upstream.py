@@ -65,6 +65,14 @@ def test_a_stand_in_gets_no_credential_and_no_private_authority():
     assert made.headers == {}
 
 
+@pytest.mark.parametrize(
+    ("query", "model"), [("?model=theirs", "theirs"), ("?deployment=d", "m"), ("", "m")]
+)
+def test_a_stand_in_is_asked_for_the_model_of_the_connection_it_stands_in_for(query, model):
+    made = upstream("ws://127.0.0.1:9/v1/realtime", url=f"wss://h/r{query}", model="m")
+    assert made.url == f"ws://127.0.0.1:9/v1/realtime?model={model}"
+
+
 def test_without_a_key_none_is_sent():
     assert make_upstream(OpenAISettings(api_key="  "), None, None, {}).headers == {}
 

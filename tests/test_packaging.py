@@ -11,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+PACKAGES = {"voiceproxy", *(one.parent.name for one in ROOT.glob("plugins/*/py.typed"))}
+
 pytestmark = pytest.mark.deep
 
 
@@ -51,13 +53,10 @@ def test_the_wheel_holds_the_host_and_its_plugins_and_nothing_else(built: Path):
     [wheel] = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {
-        "voiceproxy",
-        "voiceproxy_openai",
-        "voiceproxy_simulator",
-    }
-    for package in ("voiceproxy", "voiceproxy_openai", "voiceproxy_simulator"):
+    assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
+    for package in PACKAGES:
         assert f"{package}/py.typed" in names
+    assert "voiceproxy/template/plugin.py.txt" in names
     assert "voiceproxy_simulator/client_events.json" in names
     assert "voiceproxy/talk/settings.json" in names
 

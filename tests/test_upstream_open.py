@@ -154,9 +154,9 @@ async def _one_session(*plugins):
         asyncio.timeout(10),
         FakeUpstream(echo) as upstream,
         serve(FakeBackend(upstream.url), *plugins, settings=QUICK) as url,
+        connected(url + "/fake") as socket,
     ):
-        async with connected(url + "/fake") as socket:
-            await socket.close()
+        await socket.close()
 
 
 async def test_the_host_says_when_a_session_opens_and_ends(caplog):

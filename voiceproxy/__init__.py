@@ -1,5 +1,6 @@
 """A proxy between voice-agent apps and realtime voice APIs, made of plugins."""
 
+from voiceproxy.agent import part_problems, unknown_fields
 from voiceproxy.app import (
     add_endpoint,
     add_route,
@@ -49,6 +50,8 @@ __all__ = [
     "Refuse",
     "SettingsSchema",
     "settings_of",
+    "part_problems",
+    "unknown_fields",
     # A backend
     "Endpoint",
     "Upstream",

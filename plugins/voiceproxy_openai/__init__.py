@@ -21,6 +21,9 @@ voiceproxy_settings = OpenAISettingsSchema
 
 UPSTREAM_PROTOCOL = "openai-realtime"
 
+REQUEST_ID = "dg-request-id"
+"""The header in which clients of the Voice Agent API look for the request's id."""
+
 
 @hookimpl
 def voiceproxy_setup(app: web.Application) -> None:
@@ -30,7 +33,14 @@ def voiceproxy_setup(app: web.Application) -> None:
     problems = partial(missing_key, settings)
     add_endpoint(
         app,
-        Endpoint("openai", "/openai", upstream, UPSTREAM_PROTOCOL, problems=problems),
+        Endpoint(
+            "openai",
+            "/openai",
+            upstream,
+            UPSTREAM_PROTOCOL,
+            problems=problems,
+            request_id_header=REQUEST_ID,
+        ),
     )
     add_endpoint(
         app,
@@ -42,6 +52,7 @@ def voiceproxy_setup(app: web.Application) -> None:
             dialect="agent",
             shared=True,
             problems=problems,
+            request_id_header=REQUEST_ID,
         ),
     )
 

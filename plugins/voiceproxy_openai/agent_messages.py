@@ -17,45 +17,29 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from voiceproxy_openai.client_events import ClientEvents
+from voiceproxy_openai.parts import Part, Shared
 from voiceproxy_openai.reading import Event, text_at
 from voiceproxy_openai.response_gate import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from voiceproxy import TranslatorSession
-    from voiceproxy_openai.dialogue import Dialogue
     from voiceproxy_openai.items import Items
-    from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.playback import Playback
-    from voiceproxy_openai.response_gate import ResponseGate
     from voiceproxy_openai.responses import Responses
 
 MAX_WAITING = 16
 """Messages that may wait to be said; one more is refused."""
 
 
-class AgentMessages:
+class AgentMessages(Part):
     """Has the agent say what the client wants, or tells the client why not."""
 
     def __init__(
-        self,
-        session: TranslatorSession,
-        messages: Messages,
-        dialogue: Dialogue,
-        upstream: ClientEvents,
-        responses: Responses,
-        gate: ResponseGate,
-        items: Items,
-        playback: Playback,
+        self, shared: Shared, responses: Responses, items: Items, playback: Playback
     ) -> None:
-        self._session = session
-        self._messages = messages
-        self._dialogue = dialogue
-        self._upstream = upstream
+        super().__init__(shared)
         self._responses = responses
-        self._gate = gate
         self._items = items
         self._playback = playback
         self.user_speaks: Callable[[], bool]

@@ -20,15 +20,17 @@ WINDOWS = 2
 
 
 class AudioPace:
-    """Measures one client's microphone until it knows, and warns once if the rate is another.
+    """Measures one client's microphone until it knows, and warns once if it is not as declared.
 
-    Only another usual rate counts: a file sent as fast as the line allows has no rate at all.
+    Only the byte rate of another usual format counts: a file sent as fast as the line allows has
+    no rate at all.
     """
 
     def __init__(
         self, declared: AudioFormat, now: Callable[[], float], warn: Callable[[str], None]
     ) -> None:
         self._declared = declared
+        self._fixes = _fixes(declared)
         self._now = now
         self._warn = warn
         self._windows = 0
@@ -51,19 +53,38 @@ class AudioPace:
         self._latest = now
         self._bytes += size
         if now - self._began >= WINDOW:
-            self._judge(self._bytes / self._declared.sample_bytes / (now - self._began))
+            self._judge(self._bytes / (now - self._began))
             self._restart(now)
 
     def _judge(self, measured: float) -> None:
-        nearest = min(RATES, key=lambda rate: abs(rate - measured))
+        """Take one window's bytes a second into account."""
+        nearest = min(self._fixes, key=lambda usual: abs(usual - measured))
         if abs(measured / nearest - 1) > TOLERANCE:
             nearest = 0
         self._windows = self._windows + 1 if nearest == self._found else 1
         self._found = nearest
         if nearest and self._windows == WINDOWS:
             self.known = True
-            if nearest != self._declared.rate:
+            if nearest != self._declared.bytes_per_second:
                 self._warn(
-                    f"audio.input.sample_rate: {self._declared.rate} Hz is declared, but audio "
-                    f"comes at {nearest} Hz. Declare {nearest}, or send one channel only."
+                    f"audio.input: {_named(self._declared)} is declared, which has "
+                    f"{self._declared.bytes_per_second} bytes a second, but {nearest} come. "
+                    f"{self._fixes[nearest]}"
                 )
+
+
+def _fixes(declared: AudioFormat) -> dict[int, str]:
+    """What is likely to be meant, by the bytes a second that come."""
+    usual = [AudioFormat("linear16", rate) for rate in RATES]
+    fixes = {audio.bytes_per_second: f"Declare {_named(audio)}." for audio in usual}
+    fixes[8000] = "Declare mulaw or alaw at 8000 Hz."
+    # Two channels weigh twice as much, and so do samples of 32 bits.
+    twice = 2 * declared.bytes_per_second
+    also = f"{fixes[twice][:-1]}, or send" if twice in fixes else "Send"
+    fixes[twice] = f"{also} one channel, {declared.sample_bytes * 8} bits a sample."
+    fixes[declared.bytes_per_second] = ""
+    return fixes
+
+
+def _named(audio: AudioFormat) -> str:
+    return f"{audio.encoding} at {audio.rate} Hz"

@@ -80,9 +80,13 @@ EVENTS: dict[str, Handled | Ignored] = {
     "response.output_audio_transcript.done": Handled(
         "output.transcript_done", "ConversationText where items lack"
     ),
-    "response.function_call_arguments.delta": Ignored("the whole arguments follow"),
+    "response.function_call_arguments.delta": Handled(
+        "responses.goes_on", "the response is not silent; the whole arguments follow"
+    ),
     "response.function_call_arguments.done": Handled("calls.arguments_done", "FunctionCallRequest"),
-    "response.mcp_call_arguments.delta": Ignored(_MCP),
+    "response.mcp_call_arguments.delta": Handled(
+        "responses.goes_on", "the response is not silent; its speech follows"
+    ),
     "response.mcp_call_arguments.done": Ignored(_MCP),
     "response.mcp_call.in_progress": Ignored(_MCP),
     "response.mcp_call.completed": Ignored(_MCP),

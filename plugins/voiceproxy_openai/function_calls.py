@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from voiceproxy_openai.client_events import ClientEvents
 from voiceproxy_openai.memory import Recent
+from voiceproxy_openai.parts import Part, Shared
 from voiceproxy_openai.reading import Event, text_at
 from voiceproxy_openai.responses import Response, Responses, ResponseState
 
 if TYPE_CHECKING:
-    from voiceproxy import Timer, TranslatorSession
+    from voiceproxy import Timer
     from voiceproxy_openai.items import Items
-    from voiceproxy_openai.messages import Messages
-    from voiceproxy_openai.response_gate import ResponseGate
 
 MAX_BATCHES = 32
 """Batches kept for late answers; a call nobody answered for so long is forgotten."""
@@ -64,23 +62,12 @@ class Batch:
         return any(call.state is state for call in self.calls)
 
 
-class FunctionCalls:
+class FunctionCalls(Part):
     """Every call of the session, by response (DEF-4, DEF-5, DEF-27, DEF-29, DEF-30)."""
 
-    def __init__(
-        self,
-        session: TranslatorSession,
-        messages: Messages,
-        upstream: ClientEvents,
-        responses: Responses,
-        gate: ResponseGate,
-        timeout: float,
-    ) -> None:
-        self._session = session
-        self._messages = messages
-        self._upstream = upstream
+    def __init__(self, shared: Shared, responses: Responses, timeout: float) -> None:
+        super().__init__(shared)
         self._responses = responses
-        self._gate = gate
         self._timeout = timeout
         self._batches: dict[str, Batch] = {}
         self._calls: dict[str, Call] = {}
@@ -106,7 +93,9 @@ class FunctionCalls:
         """
         name = text_at(event, "name") or self._name_of(event, "item_id")
         arguments = text_at(event, "arguments")
-        response = self._responses.of(event) if name and _is_object(arguments) else None
+        if not name or not _is_object(arguments):
+            return
+        response = self._responses.of(event, calls=True)
         if response is not None:
             self._ask(response, self._id_of(event, "item_id"), name, arguments)
 

@@ -21,6 +21,10 @@ class Recent:
         if len(self._ids) > self._size:
             self._ids.popitem(last=False)
 
+    def discard(self, name: str) -> None:
+        """Forget an id, if it is remembered."""
+        self._ids.pop(name, None)
+
     def __contains__(self, name: object) -> bool:
         return name in self._ids
 

@@ -76,7 +76,10 @@ class Output:
 
     def audio_done(self, event: Event) -> None:
         """``response.output_audio.done``: the end of one item's audio, not of the response."""
-        response = self._responses.find(event)
+        self._play_rest(self._responses.find(event))
+
+    def _play_rest(self, response: Response | None) -> None:
+        """What the converter holds back."""
         if response is not None and response.audio is not None:
             frames = response.audio.flush()
             if response.state is ResponseState.RUNNING:
@@ -108,7 +111,7 @@ class Output:
         """``response.output_text.done``: ends a response that was never announced."""
         response = self._part_done(event, "text")
         if response is not None and not response.created:
-            self._responses.end(response)
+            self._responses.end_early(response)
 
     def transcript_done(self, event: Event) -> None:
         """``response.output_audio_transcript.done``: the words of one audio part."""
@@ -146,7 +149,8 @@ class Output:
     def item_done(self, event: Event) -> None:
         """``response.output_item.done``: whole, with what was said or is to be called."""
         item = object_at(event, "item")
-        response = self._responses.of(event) if item else None
+        calls = item.get("type") == "function_call"
+        response = self._responses.of(event, calls=calls) if item else None
         if response is not None:
             self._whole_item(response, item)
 
@@ -164,6 +168,7 @@ class Output:
 
     def complete(self, response: Response, given: Event, *, cancelled: bool) -> None:
         """``response.done``: say and ask what only it, or only deltas, told of."""
+        self._play_rest(response)  # some servers tell of no item's end
         for item in objects_at(given, "output"):
             if not (cancelled and item.get("type") == "function_call"):
                 self._whole_item(response, item)

@@ -16,9 +16,6 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.int16]
 
-_BETA = 5.0
-"""The Kaiser window's shape: about 54 dB of stop band."""
-
 _EMPTY: Samples = np.empty(0, np.int16)
 
 
@@ -40,7 +37,7 @@ def _filter(source: int, target: int) -> _Filter:
     divisor = math.gcd(source, target)
     up, down = target // divisor, source // divisor
     lower = min(source, target)
-    taps, share = _shape(lower, falling=target < source)
+    taps, share, beta = _shape(lower, falling=target < source)
     half = math.ceil(taps * source / lower)
     cutoff = share * lower / source
     starts = [phase * down // up for phase in range(up)]
@@ -49,19 +46,25 @@ def _filter(source: int, target: int) -> _Filter:
     offsets = np.arange(1 - half, half + 1)
     for phase, start in enumerate(starts):
         times = offsets - (phase * down / up - start)
-        window = np.i0(_BETA * np.sqrt(np.clip(1 - (times / half) ** 2, 0, 1)))
+        window = np.i0(beta * np.sqrt(np.clip(1 - (times / half) ** 2, 0, 1)))
         weights = np.sinc(cutoff * times) * window
         matrix[start : start + 2 * half, phase] = weights / weights.sum()
     return _Filter(up, down, half, width, matrix.astype(np.float32))
 
 
-def _shape(lower: int, *, falling: bool) -> tuple[int, float]:
-    """Zero crossings a side, and where the pass band ends as a share of half the lower rate.
+def _shape(lower: int, *, falling: bool) -> tuple[int, float, float]:
+    """Zero crossings a side, the middle of the transition as a share of half the lower rate, and
+    the Kaiser window's beta, which trades the transition's width for how much is rejected.
 
-    When the rate falls it ends early enough to reject what would fold back; when it rises, half
-    way between the highest tone and its image.
+    When the rate rises the middle lies half way between the highest tone and its image (54 dB).
+    When it falls, the transition ends where folding begins and starts behind what has to be kept:
+    7,000 of 8,000 Hz, with 51 dB. At 8 kHz two milliseconds give 41 dB behind 3,400 of 4,000 Hz.
     """
-    return (min(24, lower // 500), 0.9) if falling else (min(16, lower * 3 // 2000), 1.0)
+    if not falling:
+        return min(16, lower * 3 // 2000), 1.0, 5.0
+    if lower < 12000:
+        return lower // 500, 0.925, 3.5
+    return 24, 0.9375, 4.7
 
 
 class Resampler:

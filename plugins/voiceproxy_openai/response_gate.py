@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from voiceproxy_openai.client_events import MARK
+from voiceproxy_openai.client_events import MARK, purpose_of
 from voiceproxy_openai.reading import Event
 
 if TYPE_CHECKING:
@@ -60,11 +60,13 @@ class ResponseGate:
         """Rings when the server has not answered a committed turn in time."""
         self.patient_may_go: Callable[[], bool]
         """Whether nobody else is about to speak."""
+        self.freed: Callable[[], None]
+        """Called when a create came to nothing, so that no response will end."""
 
     @property
     def busy(self) -> bool:
-        """True while a response is active or asked for."""
-        return bool(self._active or self._in_flight or self._unseen)
+        """True while a response is active or asked for, or may be ours or not."""
+        return self._ambiguous or bool(self._active or self._in_flight or self._unseen)
 
     @property
     def occupied(self) -> bool:
@@ -118,6 +120,11 @@ class ResponseGate:
             else:
                 return
 
+    @property
+    def _ambiguous(self) -> bool:
+        """The server is about to answer, and nothing would tell its response from ours."""
+        return self._due is not None and not self._marked
+
     def _send(self, statement: Statement | None) -> None:
         event_id = self._create() if statement is None else statement.send()
         if event_id:
@@ -129,17 +136,18 @@ class ResponseGate:
 
     def turn_committed(self) -> None:
         """The server's VAD ended a turn; it answers by itself."""
-        self._turn_committed = True
         self._answered_by_server()
+        self._turn_committed = True
         self._due = self._session.later(self._timeout, self._forget_turn)
 
     def _answered_by_server(self) -> None:
+        self._turn_committed = False
         if self._due is not None:
             self._due.cancel()
             self._due = None
 
     def _forget_turn(self) -> None:
-        self._due = None
+        self._answered_by_server()
         self._consider()
 
     def response_began(self, response_id: str, response: Event) -> None:
@@ -149,7 +157,6 @@ class ResponseGate:
             self._in_flight = ""
             self._stop_waiting()
         else:
-            self._turn_committed = False
             self._answered_by_server()
 
     def _is_ours(self, response: Event) -> bool:
@@ -173,14 +180,22 @@ class ResponseGate:
     def refused(self, event_id: str) -> None:
         """A create was refused because a response is active: it is asked again after that one.
 
-        Some servers leave out the event id; then it can only be the latest create.
+        Some servers leave out the event id, or make one up; then it can only be the latest create,
+        or the one the server was to make by itself for a spoken turn.
         """
-        if not self._latest or event_id not in ("", self._latest):
+        if purpose_of(event_id) != "create":
+            event_id = ""
+        theirs = not event_id and self._turn_committed
+        if not theirs and (not self._latest or event_id not in ("", self._latest)):
             return
         if self._sent is None or not (event_id or self._in_flight):
             self._wanted = True  # the second: the server could not answer a spoken turn itself
         else:
             (self._urgent if self._sent.urgent else self._patient).appendleft(self._sent)
+        if event_id or self._in_flight:
+            self._latest = ""
+        else:
+            self._answered_by_server()
         self._in_flight = ""
         self._stop_waiting()
         if not self._active:
@@ -192,7 +207,7 @@ class ResponseGate:
         if self._in_flight and event_id == self._in_flight:
             self._in_flight = ""
             self._stop_waiting()
-            self._consider()
+            self._go_on()
 
     # Every wait ends.
 
@@ -210,8 +225,13 @@ class ResponseGate:
         # A server that shows metadata but drops ours would cost this wait every time.
         self._marked = False
         self._in_flight = ""
-        self._consider()
+        self._go_on()
 
     def _forget_unseen(self) -> None:
         self._unseen = False
+        self._go_on()
+
+    def _go_on(self) -> None:
         self._consider()
+        if not self.busy:
+            self.freed()

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 
 from voiceproxy_openai.errors import response_error
 from voiceproxy_openai.memory import Recent
-from voiceproxy_openai.reading import Event, object_at, text_at
+from voiceproxy_openai.parts import Part, Shared
+from voiceproxy_openai.reading import Event, object_at, objects_at, text_at
 
 if TYPE_CHECKING:
-    from voiceproxy import Timer, TranslatorSession
+    from voiceproxy import Timer
     from voiceproxy_openai.audio_output import AudioOutput
-    from voiceproxy_openai.client_events import ClientEvents
-    from voiceproxy_openai.dialogue import Dialogue
     from voiceproxy_openai.function_calls import FunctionCalls
-    from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.output import Output
-    from voiceproxy_openai.response_gate import ResponseGate
 
 
 class ResponseState(Enum):
@@ -61,28 +58,21 @@ class Response:
     """The spoken turns it answers that were not written down when it began."""
 
 
-class Responses:
+class Responses(Part):
     """The responses that are not over, and the memory of a few that are."""
 
-    def __init__(
-        self,
-        session: TranslatorSession,
-        messages: Messages,
-        dialogue: Dialogue,
-        upstream: ClientEvents,
-        gate: ResponseGate,
-        timeout: float,
-        ack_timeout: float,
-    ) -> None:
-        self._session = session
-        self._messages = messages
-        self._dialogue = dialogue
-        self._ack_timeout = ack_timeout
-        self._upstream = upstream
-        self._gate = gate
+    def __init__(self, shared: Shared, timeout: float, ack_timeout: float) -> None:
+        super().__init__(shared)
         self._timeout = timeout
+        self._ack_timeout = ack_timeout
         self._open: dict[str, Response] = {}
         self._over = Recent()
+        self._over_items = Recent()
+        """What the responses that are over consisted of."""
+        self._early = Recent()
+        """Those of them that ended with their text."""
+        self._ended_early = False
+        """The end of a response without an id is still to come, though it is over."""
         self._count = 0
         self._turn_ended: float | None = None
         self.output: Output
@@ -101,16 +91,19 @@ class Responses:
 
     # Finding them.
 
-    def of(self, event: Event, given: Event | None = None) -> Response | None:
+    def of(
+        self, event: Event, given: Event | None = None, *, calls: bool = False
+    ) -> Response | None:
         """The response an event with content belongs to; None when it is over.
 
         A response that was never announced begins here: some servers send no response.created.
-        ``given`` is what the event tells of it.
+        ``given`` is what the event tells of it. One whose text was taken for its end begins again
+        when it ``calls`` a function.
         """
         found = self.find(event)
         if found is None:
             response_id = text_at(event, "response_id")
-            if response_id in self._over:
+            if response_id in self._over and not (calls and response_id in self._early):
                 return None
             found = self._begin(response_id, given or {})
         found.latest = self._session.now()
@@ -139,7 +132,15 @@ class Responses:
         for response in self._open.values():
             if item_id in response.items:
                 return response
+        if item_id in self._over_items:
+            return None
         return next(iter(self._open.values())) if len(self._open) == 1 else None
+
+    def goes_on(self, event: Event) -> None:
+        """An event whose content is told of elsewhere; its response is not silent."""
+        response = self.find(event)
+        if response is not None:
+            response.latest = self._session.now()
 
     # Their lives.
 
@@ -164,6 +165,7 @@ class Responses:
         response.latest = began
         response.after = self._dialogue.unwritten
         self._open[response_id] = response
+        self._ended_early = False
         self._watch(response, self._timeout)
         self._gate.response_began(response.key, given)
         if self._gate.overruled:
@@ -230,8 +232,13 @@ class Responses:
     def done(self, event: Event) -> None:
         """``response.done``: the one end of a response, whatever its status."""
         given = object_at(event, "response")
-        response = self.of({"response_id": text_at(given, "id")}, given)
-        if response is None:  # given up before: a create refused because of it may be asked now
+        response_id = text_at(given, "id")
+        early = self._ended_early and not response_id
+        calls = any(item.get("type") == "function_call" for item in objects_at(given, "output"))
+        named = {"response_id": response_id}
+        response = None if early else self.of(named, given, calls=calls)
+        if response is None:  # over before: a create refused because of it may be asked now
+            self._ended_early = False
             self._gate.response_ended("")
             return
         status = text_at(given, "status")
@@ -251,15 +258,24 @@ class Responses:
         else:
             self._messages.warning(error.code, "The agent's reply was cut short.")
 
+    def end_early(self, response: Response) -> None:
+        """It was never announced, so its text was its end; ``response.done`` may still come."""
+        self.end(response)
+        self._early.add(response.id)
+        self._ended_early = not response.id
+
     def end(self, response: Response, *, cancelled: bool = False) -> None:
         """It is over upstream; the client is told unless function calls of it are open (DEF-30)."""
         self._open.pop(response.id, None)
         if response.id:
             self._over.add(response.id)
+            self._early.discard(response.id)
+        for item_id in filter(None, response.items):
+            self._over_items.add(item_id)
         if response.timer is not None:
             response.timer.cancel()
         response.state = ResponseState.DONE
-        self._dialogue.flush()
+        self._dialogue.over(response.after)
         # The calls first: what they want is then asked for once, with everything else.
         if not self.calls.response_ended(response, cancelled=cancelled):
             self.finish(response)

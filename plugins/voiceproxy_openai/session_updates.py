@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.settings import OpenAISettings
 
+_WHEN_LEFT_OUT: Event = {
+    "tool_choice": "auto",
+    "output_modalities": ["audio"],
+    "max_output_tokens": "inf",
+}
+"""What an UpdateThink that has no such option any more sets it to: the API's own defaults. An
+update without the field would leave it as it is."""
+
 
 class PendingUpdate(NamedTuple):
     """A session.update the upstream has not answered yet."""
@@ -57,12 +65,14 @@ class SessionUpdates:
         self._update({"instructions": instructions}, "PromptUpdated", agent)
 
     def think(self, message: Event) -> None:
-        """``UpdateThink``: prompt, functions and options; the model stays the connection's."""
-        think = first_object_at(message, "think")
-        agent = {**self._latest(), "think": think}
+        """``UpdateThink``: all of ``think`` anew; the model stays the connection's."""
+        think, before = first_object_at(message, "think"), self._latest()
+        agent = {**before, "think": think}
         changes: Event = {"tools": [], **think_options(agent, think)}
-        if writes_only(first_object_at(self._latest(), "think")):  # what is left out stays as it is
-            changes.setdefault("output_modalities", ["audio"])
+        former = think_options(before, first_object_at(before, "think"))
+        for name, default in _WHEN_LEFT_OUT.items():
+            if name in former:
+                changes.setdefault(name, default)
         self._update(changes, "ThinkUpdated", agent)
 
     def speak(self, message: Event) -> None:

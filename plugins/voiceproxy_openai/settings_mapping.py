@@ -29,6 +29,9 @@ MAX_OUTPUT_TOKENS = 4096
 IDLE_TIMEOUT_MS = (5000, 30000)
 """The band the API allows for ``idle_timeout_ms`` (K-6)."""
 
+_TAKE_NO_PROMPT = ("realtime-whisper", "diarize")
+"""In the names of transcription models."""
+
 _VAD = {"threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
 
 
@@ -177,30 +180,38 @@ def idle_timeout(agent: Event) -> int | None:
 
 
 def transcription(agent: Event, settings: OpenAISettings) -> Event | None:
-    """What the user says is written down in the language the Settings name (DEF-22)."""
+    """What the user says is written down in the language the Settings name (DEF-22).
+
+    Key terms are keywords where the model has such, and part of the prompt where it has not.
+    """
     model = settings.transcription_model
     if not model:
         return None
     provider = object_at(object_at(agent, "listen"), "provider")
-    given: Event = {"model": model}
-    language = _language(agent, provider, settings.transcription_language)
-    if language:
-        given["language"] = language
-    if "realtime-whisper" not in model:  # it takes no prompt
-        given["prompt"] = settings.transcription_prompt
-    keyterms = strings_at(provider, "keyterms")
-    if keyterms and model in ("gpt-transcribe", "gpt-live-transcribe"):  # the others take none
+    takes_lists = model in ("gpt-transcribe", "gpt-live-transcribe")
+    given: Event = {"model": model, **_languages(agent, provider, settings, several=takes_lists)}
+    keyterms = [term for term in strings_at(provider, "keyterms") if term.strip()]
+    prompt = [settings.transcription_prompt]
+    if keyterms and takes_lists:
         given["keywords"] = keyterms
+    else:
+        prompt.append(", ".join(keyterms))
+    if not any(name in model for name in _TAKE_NO_PROMPT):
+        given["prompt"] = " ".join(part for part in prompt if part)
     return given
 
 
-def _language(agent: Event, provider: Event, default: str) -> str:
-    """ISO 639-1 of ``en-US``; ``multi`` is left to the model."""
-    asked = text_at(provider, "language") or text_at(agent, "language")
-    if not asked:
-        return default
-    code = asked.replace("_", "-").partition("-")[0].lower()
-    return "" if code == "multi" else code
+def _languages(agent: Event, provider: Event, settings: OpenAISettings, *, several: bool) -> Event:
+    """ISO 639-1 of ``en-US``; ``multi``, or more hints than the model takes, leave it to it."""
+    language = text_at(provider, "language")
+    hints = [] if language else strings_at(provider, "language_hints")
+    asked = hints or [language or text_at(agent, "language") or settings.transcription_language]
+    codes = [tag.replace("_", "-").partition("-")[0].lower() for tag in asked if tag]
+    if "multi" in codes or not codes:
+        return {}
+    if len(codes) == 1:
+        return {"language": codes[0]}
+    return {"languages": codes} if several else {}
 
 
 def think_options(agent: Event, think: Event) -> Event:

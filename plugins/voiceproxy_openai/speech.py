@@ -4,36 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voiceproxy_openai.client_events import ClientEvents
+from voiceproxy_openai.parts import Part, Shared
 from voiceproxy_openai.reading import Event, number_at, text_at
 
 if TYPE_CHECKING:
-    from voiceproxy import TranslatorSession
-    from voiceproxy_openai.messages import Messages
     from voiceproxy_openai.playback import Playback
-    from voiceproxy_openai.response_gate import ResponseGate
     from voiceproxy_openai.responses import Responses
     from voiceproxy_openai.transcripts import Transcripts
 
 
-class Speech:
+class Speech(Part):
     """Barge-in and the end of spoken turns."""
 
     def __init__(
         self,
-        session: TranslatorSession,
-        messages: Messages,
-        upstream: ClientEvents,
+        shared: Shared,
         responses: Responses,
-        gate: ResponseGate,
         transcripts: Transcripts,
         playback: Playback,
     ) -> None:
-        self._session = session
-        self._messages = messages
-        self._upstream = upstream
+        super().__init__(shared)
         self._responses = responses
-        self._gate = gate
         self._transcripts = transcripts
         self._playback = playback
         self.automatic = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from voiceproxy_openai.dialogue import Turn
 from voiceproxy_openai.memory import Recent
 from voiceproxy_openai.reading import Event, integer_at, number_at, objects_at, text_at
 
@@ -22,15 +23,16 @@ class Transcripts:
         self._messages = messages
         self._dialogue = dialogue
         self._interim: dict[str, str] = {}
-        self._ignored = Recent(8)
+        self._ignored = Recent()
+        """Items of which nothing more is told: silence, and those that are over."""
 
     def expect(self, item_id: str) -> None:
-        """A spoken turn was committed; unless it was silence, its words follow."""
+        """A spoken turn was committed; unless it was silence, its words follow, or are there."""
         if item_id not in self._ignored:
             self._dialogue.spoken(item_id)
 
     def ignore(self, item_id: str) -> None:
-        """Whatever is transcribed of this item is not speech."""
+        """What is (still) transcribed of this item is made up, or was told already."""
         if item_id:
             self._ignored.add(item_id)
 
@@ -39,24 +41,39 @@ class Transcripts:
         item_id, words = text_at(event, "item_id"), text_at(event, "delta")
         if not words or item_id in self._ignored:
             return
+        self._make_room(item_id)
+        self._interim[item_id] = self._interim.get(item_id, "") + words
+        self._tell_interim(event, item_id)
+
+    def _make_room(self, item_id: str) -> None:
         if item_id not in self._interim and len(self._interim) >= MAX_OPEN:
             del self._interim[next(iter(self._interim))]
-        self._interim[item_id] = self._interim.get(item_id, "") + words
+
+    def _tell_interim(self, event: Event, item_id: str) -> None:
         self._messages.transcript(_transcript(event, self._interim[item_id], final=False))
 
     def completed(self, event: Event) -> None:
-        """``transcription.completed``: the final Transcript, and the turn's ConversationText."""
+        """``transcription.completed``: the final Transcript, and the turn's ConversationText.
+
+        Azure's Voice Live sends it for interim words as well, and says so in ``status``.
+        """
         item_id, words = text_at(event, "item_id"), text_at(event, "transcript")
-        self._interim.pop(item_id, None)
         if item_id in self._ignored:
             return
-        self._messages.transcript(_transcript(event, words, final=True))
-        self._dialogue.heard(item_id, words)
+        if event.get("status") == "in_progress":
+            self._make_room(item_id)
+            self._interim[item_id] = words
+            self._tell_interim(event, item_id)
+            return
+        self._interim.pop(item_id, None)
+        self.ignore(item_id)
+        self._dialogue.heard(item_id, Turn(words, _transcript(event, words, final=True)))
 
     def failed(self, event: Event) -> None:
         """``transcription.failed``: nothing more comes for this item (DEF-17)."""
         item_id = text_at(event, "item_id")
         self._interim.pop(item_id, None)
+        self.ignore(item_id)
         self._dialogue.unheard(item_id)
 
 

@@ -31,6 +31,7 @@ from voiceproxy_openai.memory import Recent, take_apart
 from voiceproxy_openai.messages import Messages
 from voiceproxy_openai.microphone import Microphone
 from voiceproxy_openai.output import Output
+from voiceproxy_openai.parts import Shared
 from voiceproxy_openai.playback import Playback
 from voiceproxy_openai.reading import Event, MalformedEvent, text_at
 from voiceproxy_openai.response_gate import ResponseGate
@@ -72,44 +73,34 @@ class OpenAITranslator:
         self._session = session
         self.passes_unknown = settings.pass_unknown_messages
         self._messages = messages = Messages(session)
-        self._dialogue = dialogue = Dialogue(messages)
+        self._dialogue = dialogue = Dialogue(session, messages, settings.ack_timeout)
         marked = settings.mark_responses
         self._upstream = upstream = ClientEvents(session.to_upstream, mark_responses=marked)
         self.gate = gate = ResponseGate(
             session, upstream.create_response, settings.ack_timeout, marked=marked
         )
+        shared = Shared(session, messages, dialogue, upstream, gate)
         self.responses = responses = Responses(
-            session,
-            messages,
-            dialogue,
-            upstream,
-            gate,
-            settings.response_timeout,
-            settings.ack_timeout,
+            shared, settings.response_timeout, settings.ack_timeout
         )
-        self.calls = calls = FunctionCalls(
-            session, messages, upstream, responses, gate, settings.function_call_timeout
-        )
+        self.calls = calls = FunctionCalls(shared, responses, settings.function_call_timeout)
         self._playback = playback = Playback(session.now)
         self.output = output = Output(session, dialogue, responses, calls, playback)
         self.items = items = Items(session, gate, output, calls, settings.ack_timeout)
         responses.output, responses.calls, calls.items = output, calls, items
         self.transcripts = Transcripts(messages, dialogue)
-        self.speech = Speech(
-            session, messages, upstream, responses, gate, self.transcripts, playback
-        )
+        self.speech = Speech(shared, responses, self.transcripts, playback)
         self.updates = SessionUpdates(settings, messages, upstream)
         self.setup = SessionSetup(
             session, settings, messages, upstream, self.updates, self._configure
         )
         self.microphone = Microphone(session, settings, messages, gate, self._commit)
-        self._agent_messages = statements = AgentMessages(
-            session, messages, dialogue, upstream, responses, gate, items, playback
-        )
+        self._agent_messages = statements = AgentMessages(shared, responses, items, playback)
         statements.user_speaks = self._user_speaks
         statements.agent_calls = lambda: calls.waiting
         statements.text_only = lambda: self.updates.text_only
         gate.patient_may_go = statements.patient_may_go
+        gate.freed = self.microphone.response_over
         self._serve: dict[str, Handler] = {
             "Settings": self._apply,
             "InjectUserMessage": self._inject,
@@ -240,6 +231,7 @@ class OpenAITranslator:
 
     def upstream_closed(self, close: Close) -> None:
         """The session ends with the upstream's connection."""
+        self._dialogue.flush()
         if self._held_idle_timeout is not None:
             self._messages.error(self._held_idle_timeout.code, self._held_idle_timeout.description)
         end_session(self._session, close, ready=self.setup.applied)

@@ -43,8 +43,10 @@ def make_upstream(
 
     ``request`` has the headers of the client's request.
     """
+    # What stands in is asked for the model the session.update will name.
+    model = connected_model(settings.url, settings.model) or settings.model
     return Upstream(
-        url=realtime_url(stand_in or settings.url, settings.model),
+        url=realtime_url(stand_in or settings.url, model),
         headers={} if stand_in else _headers(settings) | _identity(settings, request),
         protocols=tuple(settings.subprotocols),
         ssl=None if stand_in else tls,

@@ -54,14 +54,14 @@ def output_audio(
 
 
 def _client_format(asked: Event, upstream: AudioFormat | None) -> AudioFormat:
+    named = asked.get("encoding") or asked.get("sample_rate")
+    client = declared("audio.output", asked, 24000) if named or upstream is None else upstream
     container = text_at(asked, "container")
     if container not in ("", "none", "wav"):
         raise UnsupportedAudio(
             f"audio.output.container: {container[:40]!r} is not served; use none or wav."
         )
-    if upstream is not None and not (asked.get("encoding") or asked.get("sample_rate")):
-        return upstream
-    return declared("audio.output", asked, 24000)
+    return client
 
 
 def _named_voice(extras: Event) -> str | Event:
@@ -72,12 +72,12 @@ def _named_voice(extras: Event) -> str | Event:
 
 def spoken_voice(agent: Event, warnings: list[tuple[str, str]]) -> str | Event:
     """The first of ``agent.speak`` (a fallback chain) that names one of OpenAI's voices."""
-    providers = [object_at(speak, "provider") for speak in objects_at(agent, "speak")]
-    asked = ""
-    for provider in providers:
-        for key in ("voice", "model"):
-            name = text_at(provider, key)
-            asked = asked or name
+    asked = False
+    for provider in (object_at(speak, "provider") for speak in objects_at(agent, "speak")):
+        own = text_at(object_at(provider, "voice"), "id")  # ``{mode, id}``
+        names = [own, *(text_at(provider, key) for key in ("voice", "model", "model_id"))]
+        asked = asked or any(names)
+        for name in names:
             if name.lower() in VOICES:
                 return name.lower()
             if name.startswith("voice_"):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
+from typing import Protocol
 
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from voiceproxy_simulator.session import Session
-from voiceproxy_simulator.wire import Frame, Timer
+from voiceproxy_simulator.wire import NO_STATUS, Frame, Timer
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,27 @@ DEAF_BYTES = 1024 * 1024
 
 CLOSE_SECONDS = 2.0
 """How long a peer may take to read what is queued and the close, before it is cut off."""
+
+_DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
+
+
+class Served(Protocol):
+    """A session of any of the simulated APIs."""
+
+    def open(self) -> None:
+        """The connection is there; called once, first."""
+
+    def receive(self, text: str) -> None:
+        """A text frame from the client."""
+
+    def receive_binary(self, data: bytes) -> None:
+        """A binary frame from the client."""
+
+    def drained(self) -> None:
+        """The line takes frames again after it was full."""
+
+    def closed(self) -> None:
+        """The connection is over, whoever ended it; called once, last."""
 
 
 class Connection:
@@ -42,7 +64,7 @@ class Connection:
         self._room.set()
         self._closing: tuple[int, str] | None = None
         self._timers: set[asyncio.TimerHandle] = set()
-        self.session: Session | None = None
+        self.session: Served | None = None
 
     # The line
 
@@ -92,11 +114,14 @@ class Connection:
 
     # The socket
 
-    async def serve(self, session: Session) -> None:
+    async def serve(self, session: Served) -> None:
         """Run the session until one side closes."""
         self.session = session
-        session.open()
-        await self._run(self._read(session))
+        self._guard(session.open)
+        try:
+            await self._run(self._read(session))
+        finally:
+            self._guard(session.closed)
 
     async def refuse(self) -> None:
         """Send what is queued, which ends in a close, without listening."""
@@ -118,19 +143,31 @@ class Connection:
     async def _say_goodbye(self) -> None:
         code, reason = self._closing or (WSCloseCode.OK, "")
         try:
-            await self._socket.close(code=code, message=reason.encode()[:123])
+            if code == NO_STATUS:
+                await self._close_without_status()
+            else:
+                await self._socket.close(code=code, message=reason.encode()[:123])
         finally:
             if self._deadline is not None:
                 self._deadline.cancel()
 
-    async def _read(self, session: Session) -> None:
+    async def _close_without_status(self) -> None:
+        """aiohttp writes a code into every close of its own, so this one goes around it."""
+        with contextlib.suppress(ConnectionError):
+            await self._socket.send_frame(b"", WSMsgType.CLOSE)
+            while (await self._socket.receive()).type in _DATA:
+                pass
+        if self._transport is not None:
+            self._transport.close()
+
+    async def _read(self, session: Served) -> None:
         while True:
             await self._room.wait()
             message = await self._socket.receive()
             if message.type is WSMsgType.TEXT:
                 self._guard(partial(session.receive, message.data))
             elif message.type is WSMsgType.BINARY:
-                self._guard(session.receive_binary)
+                self._guard(partial(session.receive_binary, message.data))
             else:
                 return
 

@@ -32,7 +32,7 @@ class Session:
     """A session of ``kind`` realtime or transcription, on a line.
 
     Call ``open`` once, then ``receive`` for every text frame, ``receive_binary`` for every binary
-    one, and ``drained`` whenever the line takes events again after it was full.
+    one, ``drained`` whenever the line takes events again after it was full, and ``closed`` last.
     """
 
     def __init__(
@@ -107,13 +107,16 @@ class Session:
             self._flush()
             self._emitter.refuse(refusal, _text(event.get("event_id")))
 
-    def receive_binary(self) -> None:
+    def receive_binary(self, _data: bytes = b"") -> None:
         """A binary frame, which this protocol does not have. The API ignores it."""
         self._journal.violate(self.id, "binary-frame", "")
 
     def drained(self) -> None:
         """The line takes events again."""
         self._responder.resume()
+
+    def closed(self) -> None:
+        """The connection is over. Its timers ended with it."""
 
     def refuse(self, refusal: Refusal) -> None:
         """Send an error nobody asked for."""

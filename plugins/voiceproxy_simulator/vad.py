@@ -54,7 +54,14 @@ class Detector:
     @property
     def voiced_ms(self) -> float:
         """Milliseconds from the beginning of the speech to the end of its last loud frame."""
-        return 0.0 if self._first_loud is None else self._last_loud - self._first_loud
+        first, last = self.voiced
+        return last - first
+
+    @property
+    def voiced(self) -> tuple[float, float]:
+        """Where the speech begins and where its last loud frame ends; empty without speech."""
+        last = self._last_loud
+        return (last, last) if self._first_loud is None else (self._first_loud, last)
 
     def feed(self, samples: Samples) -> Iterator[Boundary]:
         """Hear more audio; every boundary found in it, in order."""

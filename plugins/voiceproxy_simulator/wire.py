@@ -10,7 +10,10 @@ from voiceproxy_simulator.refusals import Refusal
 
 Event = dict[str, Any]
 Frame = Event | str | bytes
-"""An event, or (a fault) raw text or bytes."""
+"""An event, bytes (audio, where the protocol has binary frames), or raw text, which is a fault."""
+
+NO_STATUS = 1005
+"""Closing with this code sends a close frame without any (RFC 6455, 7.1.5)."""
 
 
 class Timer(Protocol):
@@ -37,7 +40,8 @@ class Line(Protocol):
         """Send an event behind everything sent before."""
 
     def close(self, code: int, reason: str) -> None:
-        """Close behind everything sent before. The session takes no more part in it."""
+        """Close behind everything sent before; ``NO_STATUS`` sends no code. The session takes no
+        more part in it."""
 
     def reset(self) -> None:
         """Lose the connection, and with it what is not written yet."""

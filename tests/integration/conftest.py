@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import pytest
-from house import KEY, House, OpenHouse
+from deepgram_line import Dial, Line, async_line, blocking_line
+from house import KEY, House, OpenHouse, Simulated, dialling
+from node_line import node_line
 from wire_tap import tapped
 from yarl import URL
 
 from voiceproxy.testing import serve
-from voiceproxy_simulator import SimulatedOpenAI
+from voiceproxy_simulator import SimulatedDeepgram, SimulatedOpenAI
+
+UPSTREAMS: dict[str, Callable[..., AbstractAsyncContextManager[Simulated]]] = {
+    "openai": SimulatedOpenAI,
+    "deepgram": SimulatedDeepgram,
+}
 
 
 @pytest.fixture
 async def open_house(caplog: pytest.LogCaptureFixture) -> AsyncIterator[OpenHouse]:
-    """Open a house: ``await open_house(pace="realtime")``, or with what SimulatedOpenAI takes.
+    """Open a house: ``await open_house(pace="realtime")``, or with what the upstream takes.
 
-    ``settings`` are the proxy's.
+    ``backend`` is ``openai`` or ``deepgram``, ``settings`` are the proxy's.
     """
     houses: list[House] = []
     async with AsyncExitStack() as stack:
 
-        async def open_one(*, settings: dict[str, object] | None = None, **options: Any) -> House:
-            upstream = await stack.enter_async_context(SimulatedOpenAI(key=KEY, **options))
-            given = {"openai.url": upstream.url, "openai.api_key": KEY} | (settings or {})
+        async def open_one(
+            backend: str = "openai", *, settings: dict[str, object] | None = None, **options: Any
+        ) -> House:
+            upstream = await stack.enter_async_context(UPSTREAMS[backend](key=KEY, **options))
+            given = dialling(upstream) | (settings or {})
             serving = await stack.enter_async_context(AsyncExitStack())
-            proxy = URL(await serving.enter_async_context(serve("openai", settings=given)))
+            proxy = URL(await serving.enter_async_context(serve(backend, settings=given)))
             tap = await stack.enter_async_context(tapped(proxy.port or 0))
             houses.append(House(upstream, proxy, tap, serving))
             return houses[-1]
@@ -48,3 +57,16 @@ async def open_house(caplog: pytest.LogCaptureFixture) -> AsyncIterator[OpenHous
 async def house(open_house: OpenHouse) -> House:
     """A house whose upstream answers at once."""
     return await open_house()
+
+
+@pytest.fixture(params=[blocking_line, async_line, node_line], ids=["blocking", "async", "node"])
+def dial(request: pytest.FixtureRequest) -> Dial:
+    """``dial(house, product="agent.v1", **options)``: a line of any SDK to a house."""
+
+    def dial_one(house: House, *product: str, **options: Any) -> AbstractAsyncContextManager[Line]:
+        line: AbstractAsyncContextManager[Line] = request.param(
+            house.authority, *product, **options
+        )
+        return line
+
+    return dial_one

@@ -6,7 +6,13 @@ import copy
 from typing import Any
 
 import pytest
-from wire_types import SERVER_MODELS, client_event_problems, server_message_problems
+from wire_types import (
+    SERVER_MODELS,
+    client_event_problems,
+    known,
+    product_message_problems,
+    server_message_problems,
+)
 
 from voiceproxy.agent import ONLY, SERVER_MESSAGES
 
@@ -137,4 +143,20 @@ def test_a_message_in_the_wrong_dialect_is_noticed() -> None:
 
 def test_every_message_but_the_components_own_is_checked_against_the_sdk() -> None:
     own = {name for name in ONLY if ONLY[name] == "component"}
-    assert SERVER_MODELS.keys() == SERVER_MESSAGES.keys() - own
+    assert SERVER_MODELS["agent.v1"].keys() == SERVER_MESSAGES.keys() - own
+
+
+def test_a_message_is_checked_against_the_types_of_its_own_product() -> None:
+    flushed = {"type": "Flushed", "sequence_id": 0}
+    assert product_message_problems(flushed, "speak.v1") == []
+    assert product_message_problems(flushed | {"extra": 1}, "speak.v1")
+    assert product_message_problems(flushed, "listen.v1") == ["the SDK has no such message"]
+
+
+def test_a_message_becomes_the_model_that_takes_it() -> None:
+    calls = {"type": "History", "function_calls": []}
+    for message in (calls, {"type": "History", "role": "user", "content": "x"}):
+        model = known("agent.v1", message)
+        assert model is not None
+        assert model.model_dump(exclude_none=True) == message
+    assert known("agent.v1", {"type": "Mystery"}) is None

@@ -3,7 +3,12 @@
 from voiceproxy.agent.client_messages import CLIENT_MESSAGES
 from voiceproxy.agent.dialects import ONLY, Dialect, default_input_rate
 from voiceproxy.agent.error_codes import ERROR_CODES
-from voiceproxy.agent.problems import problems, server_problems
+from voiceproxy.agent.problems import (
+    part_problems,
+    problems,
+    server_problems,
+    unknown_fields,
+)
 from voiceproxy.agent.server_messages import SERVER_MESSAGES
 
 __all__ = [
@@ -11,6 +16,8 @@ __all__ = [
     "CLIENT_MESSAGES",
     "SERVER_MESSAGES",
     "problems",
+    "part_problems",
+    "unknown_fields",
     "server_problems",
     # Errors
     "ERROR_CODES",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from voiceproxy.agent.dialects import Dialect
 
+SETTINGS = CLIENT_MESSAGES["Settings"]
+
 MAX_PROBLEMS = 20
 """As many lines as a person reads before fixing the first."""
 
@@ -37,6 +39,23 @@ def problems(message: dict[str, Any]) -> list[str]:
         return _type_problems(message)
     shape = CLIENT_MESSAGES.get(kind)
     return [] if shape is None else _shape_problems(shape, message)
+
+
+def part_problems(part: dict[str, Any]) -> list[str]:
+    """Check a part of ``Settings``, such as one kept on a server: as ``problems``.
+
+    An object may lack what the rest of the Settings can bring; what is in an array is whole.
+    """
+    return _shape_problems(SETTINGS, part, partial=True)
+
+
+def unknown_fields(part: dict[str, Any]) -> list[str]:
+    """Name the paths in a part of ``Settings`` without problems that this protocol does not have.
+
+    A backend may know them, being newer; or they are misspelt.
+    """
+    known = SETTINGS.load(part, partial=True)
+    return [_path(place).removesuffix(": ") for place in _dropped(part, known, ())]
 
 
 def server_problems(message: dict[str, Any], dialect: Dialect | None = None) -> list[str]:
@@ -61,8 +80,8 @@ def _type_problems(message: dict[str, Any]) -> list[str]:
     return [f"type: {expected}"]
 
 
-def _shape_problems(shape: Schema, message: dict[str, Any]) -> list[str]:
-    found = sorted(_flatten(shape.validate(message), ()))
+def _shape_problems(shape: Schema, message: dict[str, Any], *, partial: bool = False) -> list[str]:
+    found = sorted(_flatten(shape.validate(message, partial=partial), ()))
     lines = [_path(place) + expected for place, expected in found[:MAX_PROBLEMS]]
     if len(found) > MAX_PROBLEMS:
         lines.append(f"and {len(found) - MAX_PROBLEMS} more")
@@ -76,6 +95,19 @@ def _flatten(errors: Any, place: Place) -> Iterator[tuple[Place, str]]:
             yield from _flatten(inner, place if key == SCHEMA else (*place, key))
     else:
         yield from ((place, text) for text in errors)
+
+
+def _dropped(given: Any, loaded: Any, place: Place) -> Iterator[Place]:
+    """Walk what was given beside what a shape has made of it, which is what it knows."""
+    if isinstance(given, dict) and isinstance(loaded, dict):
+        for key, inner in given.items():
+            if key in loaded:
+                yield from _dropped(inner, loaded[key], (*place, key))
+            else:
+                yield (*place, key)
+    elif isinstance(given, list) and isinstance(loaded, list):
+        for index, inner in enumerate(given):
+            yield from _dropped(inner, loaded[index], (*place, index))
 
 
 def _path(place: Place) -> str:

@@ -1,0 +1,51 @@
+"""What names a session in the log: the prefix of its lines, the attributes of its records."""
+
+import logging
+
+import pytest
+
+from voiceproxy import ClientFault, PluginFault
+from voiceproxy.introduction import SessionLog, log_fault
+from voiceproxy.testing import drive
+
+
+@pytest.fixture
+def log(caplog):
+    caplog.set_level(logging.DEBUG)
+    return SessionLog(logging.getLogger("test"), "5e55", "my-trace")
+
+
+def test_a_line_begins_with_the_trace_id_and_its_record_has_both_ids(log, caplog):
+    log.info("%d frames", 3)
+    [record] = caplog.records
+    assert record.getMessage() == "[my-trace] 3 frames"
+    assert (record.session_id, record.trace_id) == ("5e55", "my-trace")
+
+
+def test_a_plugin_may_add_fields_to_every_record_of_a_session_and_leaves_the_lines_alone(caplog):
+    caplog.set_level(logging.INFO)
+    s = drive()
+    session = s.core.handle(0)
+    session.log.fields.update(trace_id="0af7", customer="ada")
+    session.log.info("hello", extra={"one_more": 1})
+    [record] = caplog.records
+    assert record.getMessage() == "[test] hello"
+    assert (record.trace_id, record.customer, record.one_more) == ("0af7", "ada", 1)
+
+
+def test_the_record_of_a_plugins_failure_names_the_plugin_and_the_code(log, caplog):
+    fault = PluginFault("noisy", "voiceproxy_close")
+    fault.__cause__ = KeyError("cause")
+    log_fault(log, fault)
+    [record] = caplog.records
+    assert (record.plugin, record.error_code) == ("noisy", "plugin_failed")
+    assert record.exc_info[0] is KeyError
+    assert record.levelname == "ERROR"
+
+
+def test_the_record_of_another_fault_names_no_plugin(log, caplog):
+    log_fault(log, ClientFault("client_overflow", "Too slow."), "said otherwise")
+    [record] = caplog.records
+    assert record.error_code == "client_overflow"
+    assert not hasattr(record, "plugin")
+    assert record.getMessage() == "[my-trace] said otherwise"
