@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 import voiceproxy
 from voiceproxy import SettingsError
 from voiceproxy.testing import FakeBackend
-from voiceproxy_defaults.document import read_document
+from voiceproxy_defaults.document import read_document, unknown_in
 
 SERVED = ("fake", "/fake")
 
@@ -48,8 +50,6 @@ def _settings(document, *where):
 
 @pytest.mark.parametrize("kind", ["toml", "json"])
 def test_layers_come_from_toml_or_json(tmp_path, kind):
-    import tomllib
-
     content = TOML if kind == "toml" else tomllib.loads(TOML)
     document = read_document(_file(tmp_path, content, f"settings.{kind}"), SERVED)
     agent = _settings(document, "other", "/other", None)["agent"]
@@ -195,3 +195,23 @@ def test_a_field_nobody_knows_is_a_warning_and_no_value_is_in_it(tmp_path, caplo
     assert ["overrides.agent.think.promt is no field" in told[0]] == [True]
     assert "profiles.a.defaults.agent.speak[0].provider.zest is no field" in told[1]
     assert secret not in str(told)
+
+
+def test_the_examples_of_the_docs_are_valid_and_known_throughout(tmp_path):
+    page = (Path(__file__).parent.parent / "docs/how-to/defaults.md").read_text()
+    examples = re.findall(r"```(toml|json)\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 2
+    for kind, text in examples:
+        file = _file(tmp_path, text, f"example.{kind}")
+        document = read_document(file, ("openai", "deepgram"))
+        assert list(unknown_in(document)) == []
+
+
+def test_the_examples_profile_stands_above_what_is_common(tmp_path):
+    page = (Path(__file__).parent.parent / "docs/how-to/defaults.md").read_text()
+    [toml] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    document = read_document(_file(tmp_path, toml), ("openai", "deepgram"))
+    agent = _settings(document, "openai", "/openai", "wholesale")["agent"]
+    assert agent["think"]["prompt"].endswith("by the hundred.")
+    assert agent["think"]["functions"][0]["name"] == "find_flower"
+    assert agent["speak"]["provider"] == {"model": "marin"}

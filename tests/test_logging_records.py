@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import re
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -180,6 +182,40 @@ def test_the_hosts_own_records_of_the_session_have_them_too(caplog):
 
 
 # Connect, opened upstream and close, on real sockets
+
+
+STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "event", "_office"}
+
+
+async def test_every_field_of_a_record_is_in_the_docs_and_no_other(records):
+    """But the counts, of which the docs name one of each kind."""
+
+    async def leave(socket, request):
+        await socket.send_str('{"type": "Warning"}')
+        await socket.close(code=4002, message=b"no more")
+
+    def refuse(session):
+        raise Refuse(403, "Not you.")
+
+    def fail(session, message):
+        raise ValueError
+
+    await _session(script=leave, talk=hear, query="?traceId=c1", **{"logging.content": True})
+    await _session(plugin("faulty", upstream_frame=fail), script=leave, talk=hear)
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await _session(plugin("guard", connect=refuse))
+    _drive(upstream_opens=False).upstream_opens({"x-request-id": "7"})
+    sent = {name for one in records() for name in one} - STANDARD
+    counts = {name for name in sent if name.endswith((".frames", ".bytes"))}
+    page = (Path(__file__).parent.parent / "docs/how-to/logging.md").read_text()
+    tables = "".join(line for line in page.splitlines(keepends=True) if line.startswith("|"))
+    named = set(re.findall(r"`([a-z_.]+)`", tables))
+    assert sent - counts <= named
+    events = {"connect", "upstream_open", "message", "close"}
+    outcomes = {"closed", "failed", "refused", "left"}
+    ways = {"client", "upstream", "proxy", "to_client", "from_upstream", "to_upstream"}
+    others = {"from_client.frames", "from_client.bytes"}
+    assert named - sent - events - outcomes - ways - others == set()
 
 
 async def test_a_session_is_told_from_its_connect_to_its_close(records, lines):
