@@ -25,7 +25,7 @@ def records(caplog):
 
     def read(event=None):
         found = [vars(one) for one in caplog.records if one.name == "voiceproxy.logging"]
-        return [one for one in found if event in (None, one["event"])]
+        return [one for one in found if event in (None, one.get("event")) and "event" in one]
 
     return read
 

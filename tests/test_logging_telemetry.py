@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.resources import Resource
 from otlp_receiver import otlp_receiver, values
-from running import QUICK, answer_nothing, echo, hear, raw_server
+from running import QUICK, RawClient, answer_nothing, echo, hear, raw_server
 from session_parts import plugin
 
 import voiceproxy
@@ -223,6 +223,29 @@ async def test_a_refusal_is_a_session_with_its_http_status(status, code):
     assert values(span)["http.response.status_code"] == status
     assert values(span)["error.type"] == str(status)
     assert span.status.code == code
+
+
+async def test_a_client_that_leaves_before_the_upgrade_has_no_http_status():
+    entered = asyncio.Event()
+
+    async def think(session):
+        entered.set()
+        await asyncio.Event().wait()
+
+    slow = plugin("slow", connect=think)
+    async with (
+        asyncio.timeout(20),
+        otlp_receiver() as receiver,
+        FakeUpstream(echo) as upstream,
+        _proxy(upstream, receiver, slow, hook_timeout=15.0) as url,
+    ):
+        client = await RawClient.connect(url + "/fake")
+        await entered.wait()
+        client.writer.transport.abort()
+    [span] = receiver.sessions
+    assert values(span)["voiceproxy.outcome"] == "left"
+    assert "http.response.status_code" not in values(span)
+    assert span.status.code == OK
 
 
 async def test_nothing_said_and_no_secret_is_sent_unless_asked_for():

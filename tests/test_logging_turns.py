@@ -1,6 +1,8 @@
 """Turns, told from the messages to the client alone."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voiceproxy_logging.turns import Turns
 
@@ -151,6 +153,27 @@ def test_messages_that_say_nothing_about_turns_begin_none(kind):
     s = Session()
     s.hear({"type": kind}, ENDED, *DONE)
     assert s.turns.end() == 0
+
+
+MESSAGES = [SPEAKS, ENDED, USER, AGENT, STARTS, THINKS, *DONE, CALL, {"type": "Error", "code": "x"}]
+
+
+@given(st.lists(st.sampled_from([*MESSAGES, TYPED]), max_size=40))
+def test_whatever_the_order_turns_follow_one_another_in_time(messages):
+    s = Session()
+    for message in messages:
+        if message is TYPED:
+            s.type()
+        else:
+            s.hear(message)
+    assert s.turns.end() == len(s.ended)
+    assert [turn.number for turn in s.ended] == list(range(1, len(s.ended) + 1))
+    for turn in s.ended:
+        known = [turn.began, turn.heard, turn.ended]
+        times = [time for time in known if time is not None]
+        assert times == sorted(times)
+        assert turn.answered is None or turn.began <= turn.answered <= turn.ended
+        assert turn.latency is None or turn.latency >= 0
 
 
 def test_nobody_has_to_be_told_of_ended_turns():

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 from running import echo, hear_one, refused
 
 from voiceproxy import Session, Text, hookimpl
@@ -39,3 +44,76 @@ async def test_settings_reach_the_proxy(fake_upstream, voiceproxy_serve):
     )
     error = await refused(url + "/fake", headers={"Origin": "https://evil.example"})
     assert error.status == 403
+
+
+# A whole agent in one fixture.
+
+
+@pytest.mark.parametrize("backend", ["openai", "deepgram"])
+@pytest.mark.parametrize(
+    ("dialect", "end"),
+    [("component", ["AgentDone", "AgentAudioDone"]), ("agent", ["AgentAudioDone"])],
+)
+async def test_one_fixture_is_a_client_in_a_conversation(
+    voiceproxy_simulated, backend, dialect, end
+):
+    caller = await voiceproxy_simulated(backend, dialect=dialect)
+    assert caller.types() == ["Welcome", "SettingsApplied"]
+    await caller.say({"type": "InjectUserMessage", "content": "hello"})
+    await caller.until("AgentAudioDone")
+    words = caller.messages("ConversationText")
+    assert words[0] == {"type": "ConversationText", "role": "user", "content": "hello"}
+    assert "audio" in caller.types()
+    assert caller.types()[-len(end) :] == end
+
+
+async def test_the_conversation_goes_through_the_plugins_under_their_settings(voiceproxy_simulated):
+    caller = await voiceproxy_simulated("openai", Shout(), greeting="Good morning.")
+    await caller.until("ConversationText", content="GOOD MORNING.")
+
+
+async def test_two_conversations_of_one_test_are_two_proxies(voiceproxy_simulated):
+    loud, plain = await voiceproxy_simulated("openai", Shout()), await voiceproxy_simulated("openai")
+    for caller in (loud, plain):
+        await caller.say({"type": "InjectUserMessage", "content": "hello"})
+    await loud.until("ConversationText", content="HELLO")
+    await plain.until("ConversationText", content="hello")
+
+
+CONFTEST = 'pytest_plugins = ["voiceproxy.pytest_plugin"]\n'
+BROKEN = """
+import pytest_asyncio
+
+from voiceproxy import hookimpl
+from voiceproxy.backend_contract import BackendContract
+from voiceproxy.testing import serve
+
+
+class Rude:
+    @hookimpl
+    def voiceproxy_upstream_frame(self, session, message):
+        return True if message["type"] == "Welcome" else None
+
+
+class TestRude(BackendContract):
+    @pytest_asyncio.fixture
+    async def endpoint(self):
+        async with serve("openai", "simulator", Rude()) as url:
+            yield url + "/openai"
+"""
+
+
+def test_a_broken_rule_of_the_contract_shows_what_was_compared(tmp_path: Path):
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_rude.py").write_text(BROKEN)
+    options = ["-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-W", "error"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "-k", "applied_once", str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "AssertionError: assert ['SettingsApplied'] == ['Welcome', 'SettingsApplied']" in (
+        done.stdout
+    ), done.stdout + done.stderr

@@ -216,6 +216,22 @@ def test_observers_see_no_credentials_of_settings():
     assert think["functions"][0]["endpoint"] == {"url": "http://[ip]/", "headers": "[secret]"}
 
 
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("https://example.com/v1", "https://example.com/v1"),
+        ("https://example.com/v1?key=letmein&x=1", "https://example.com/v1?[secret]"),
+        ("https://me:letmein@example.com/v1?", "https://[secret]@example.com/v1?"),
+        ("http://192.0.2.1/?x", "http://[ip]/?[secret]"),
+    ],
+)
+def test_observers_see_no_credentials_of_an_address(url: str, seen: str):
+    settings = {"type": "Settings", "agent": {"think": {"endpoint": {"url": url}}}}
+    redacted = Redacted(backend="mask")
+    assert redacted.say(settings)["agent"]["think"]["endpoint"]["url"] == seen
+    assert redacted.session.to_upstream() == [settings]
+
+
 @pytest.mark.parametrize("agent", ["4f1c9c6e-0000-0000-0000-000000000000", {"context": []}, None])
 def test_settings_of_another_shape_pass(agent: Any):
     assert Redacted().say({"type": "Settings", "agent": agent})["agent"] == agent

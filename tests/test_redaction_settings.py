@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,3 +127,14 @@ def test_a_pattern_knows_where_a_part_of_it_begins(end: int):
 @pytest.mark.parametrize("text", ["I am emp-x", "I am x", "I am xemp-", ""])
 def test_a_pattern_knows_when_nothing_of_it_is_there(text: str):
     assert Pattern("x", r"EMP-\d{6}").open(text) == len(text)
+
+
+def test_the_examples_of_the_docs_are_true():
+    page = (Path(__file__).parents[1] / "docs" / "how-to" / "redaction.md").read_text()
+    for mode in ("mask", "hash", "drop"):
+        redacted = Redacted(observers=mode, hash_key="0123456789abcdef")
+        seen = redacted.hear(conversation_text("call 206-555-0131 today"))["content"]
+        assert f"| `{mode}` | `{seen}`" in page
+    patterns = re.findall(r"--redaction-patterns '([^']+)'", page)
+    assert settings_of(application(patterns=patterns), RedactionSettings).patterns == patterns
+    assert len(patterns) == 2

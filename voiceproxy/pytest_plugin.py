@@ -5,7 +5,12 @@ pytest-asyncio (pytest-aiohttp brings it), in either of its modes.
 
 ::
 
-    async def test_my_plugin(fake_upstream, voiceproxy_serve, voiceproxy_connect):
+    async def test_my_plugin(voiceproxy_simulated):
+        caller = await voiceproxy_simulated("openai", my_plugin)
+        await caller.say({"type": "InjectUserMessage", "content": "hello"})
+        await caller.until("AgentAudioDone")
+
+    async def test_my_backend(fake_upstream, voiceproxy_serve, voiceproxy_connect):
         upstream = await fake_upstream(echo)
         url = await voiceproxy_serve(FakeBackend(upstream.url), my_plugin)
         socket = await voiceproxy_connect(url + "/fake")
@@ -15,13 +20,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import ClientWebSocketResponse
 
-from voiceproxy.testing import Driver, FakeUpstream, connected, drive, serve
+from voiceproxy.app import create_app, endpoints
+from voiceproxy.testing import Driver, FakeUpstream, connected, drive, listening, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from voiceproxy.backend import Dialect
+    from voiceproxy.caller import Caller
+
+pytest.register_assert_rewrite("voiceproxy.backend_contract")
+
+SIMULATOR = "simulator"
+"""The plugin that stands in for the upstreams of the backends in the box."""
 
 
 @pytest.fixture
@@ -63,5 +80,33 @@ async def voiceproxy_connect(
 
         async def start(url: str, **options: Any) -> ClientWebSocketResponse:
             return await stack.enter_async_context(connected(url, **options))
+
+        yield start
+
+
+@pytest_asyncio.fixture
+async def voiceproxy_simulated() -> AsyncIterator[Callable[..., Awaitable[Caller]]]:
+    """``await voiceproxy_simulated(backend, *plugins)`` is a client in a conversation.
+
+    Runs a real proxy in front of the simulator, which answers at once, connects to the first
+    endpoint of ``dialect`` and has Settings applied; what else is named (``greeting``, ``think``)
+    is part of their ``agent``. ``settings`` are the proxy's, as ``create_app`` takes them.
+    """
+    from voiceproxy.backend_contract import BackendContract  # rewritten only if imported this late
+
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            *plugins: object,
+            settings: Mapping[str, object] | None = None,
+            dialect: Dialect = "component",
+            **agent: Any,
+        ) -> Caller:
+            given = {f"{SIMULATOR}.pace": "burst", **(settings or {})}
+            app = create_app([*plugins, SIMULATOR], settings=given, environ={})
+            path = next(one.path for one in endpoints(app) if one.dialect == dialect)
+            url = await stack.enter_async_context(listening(app))
+            contract = BackendContract()
+            return await stack.enter_async_context(contract.conversation(url + path, **agent))
 
         yield start

@@ -151,7 +151,8 @@ class SessionSpan:
         """The session is over. ``fields``: how, as the record of its close has it."""
         status = fields["http.response.status_code"]
         attributes = {name: value for name, value in fields.items() if value is not None}
-        attributes["http.response.status_code"] = 101 if status is None else status
+        if close.outcome in ("closed", "failed"):
+            attributes["http.response.status_code"] = 101
         if close.error is not None or close.outcome == "refused":
             attributes["error.type"] = close.error or str(status)
         self._span.set_attributes(_custom(attributes))

@@ -29,6 +29,9 @@ CREDENTIALS = frozenset({"credentials", "headers"})
 
 _ESCAPE = re.compile(r"\\u(?!d[89a-f])([0-9a-f]{4})", re.IGNORECASE)
 
+_URL_SECRETS = re.compile(r"(?<=//)[^/?@]*(?=@)|(?<=\?).+", re.DOTALL)
+"""The user and password of an address, and its query."""
+
 Redact = Callable[[str], str]
 
 
@@ -62,6 +65,8 @@ class Walk:
             return SECRET
         if key in WIRING and self._for_wire:
             return item
+        if key == "url" and isinstance(item, str):
+            return self._redact(_URL_SECRETS.sub(SECRET, item))
         return self.protocol(item, depth + 1)
 
     def free(self, value: Any, depth: int = 0) -> Any:
