@@ -81,7 +81,7 @@ CORE = (
         "if not self._gate.busy:",
     ),
     # Speech events
-    Mutant("TRN-2", f"{OPENAI}/speech.py", "and channel else [0, 1]", "and channel else [0]"),
+    Mutant("TRN-2", f"{OPENAI}/speech.py", "or [0, 1],", "or [0],"),
     # Output
     Mutant(
         "OUT-12",
@@ -273,7 +273,7 @@ POOL = (
         "if isinstance(frame, Binary) and frame.data[:1] != b'{':\n            if frame.data:\n"
         "                self._in_turn(frame, None)  # audio",
     ),
-    Mutant("NET-1", f"{OPENAI}/__init__.py", '"/openai", upstream', '"/", upstream'),
+    Mutant("NET-1", f"{OPENAI}/__init__.py", '            "/openai",\n', '            "/",\n'),
     Mutant("NET-2", f"{HOST}/app.py", '"/health", _health', '"/healthz", _health'),
     Mutant(
         "NET-11",
@@ -808,8 +808,8 @@ POOL = (
     Mutant(
         "OUT-24",
         f"{OPENAI}/responses.py",
-        "        if response.id:\n            self._over.add(response.id)\n",
-        "",
+        "            self._over.add(response.id)\n",
+        "            pass\n",
     ),
     Mutant(
         "OUT-2",
@@ -1206,8 +1206,8 @@ POOL = (
     Mutant(
         "DEF-23",
         f"{OPENAI}/settings_mapping.py",
-        'if "realtime" in asked.lower() and asked != model:',
-        "if asked != model:",
+        '    return model if _CONVERSES.search(model) else ""',
+        "    return model",
     ),
     Mutant(
         "DEF-24",

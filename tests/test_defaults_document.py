@@ -12,6 +12,7 @@ import voiceproxy
 from voiceproxy import SettingsError
 from voiceproxy.testing import FakeBackend
 from voiceproxy_defaults.document import read_document, unknown_in
+from voiceproxy_defaults.settings import DefaultsSettingsSchema
 
 SERVED = ("fake", "/fake")
 
@@ -215,3 +216,10 @@ def test_the_examples_profile_stands_above_what_is_common(tmp_path):
     assert agent["think"]["prompt"].endswith("by the hundred.")
     assert agent["think"]["functions"][0]["name"] == "find_flower"
     assert agent["speak"]["provider"] == {"model": "marin"}
+
+
+def test_the_flags_of_the_docs_exist():
+    page = (Path(__file__).parent.parent / "docs/how-to/defaults.md").read_text()
+    named = set(re.findall(r"--(?:no-)?defaults-([a-z-]+)", page))
+    fields = {name.replace("_", "-") for name in DefaultsSettingsSchema().fields}
+    assert named == fields

@@ -97,29 +97,30 @@ def test_what_is_wanted_at_the_end_drops_nothing_that_still_goes_up():
 class House:
     """Upstreams by path that keep what they hear, and one that never answers its upgrade."""
 
-    def __init__(self, url: str, slow: str, heard: dict[str, Heard], asked: list[str]) -> None:
-        self.url, self.slow, self.heard, self.asked = url, slow, heard, asked
+    def __init__(self) -> None:
+        self.url = self.slow = ""
+        self.heard: dict[str, Heard] = {}
+        self.asked: list[str] = []
+        self.over = asyncio.Event()
+
+    async def listen(self, ws, request):
+        self.heard[request.path] = got = Heard()
+        await hear(ws, into=got)
+
+    async def never(self, request):
+        self.asked.append(request.path)
+        await self.over.wait()
 
 
 @contextlib.asynccontextmanager
 async def _house():
-    heard: dict[str, Heard] = {}
-    asked: list[str] = []
-    over = asyncio.Event()
-
-    async def listen(ws, request):
-        heard[request.path] = got = Heard()
-        await hear(ws, into=got)
-
-    async def never(request):
-        asked.append(request.path)
-        await over.wait()
-
+    house = House()
     app = web.Application()
-    app.router.add_get("/{path:.*}", never)
-    async with FakeUpstream(listen) as upstream, listening(app) as slow:
-        yield House(upstream.url, slow.replace("http", "ws") + "/", heard, asked)
-        over.set()
+    app.router.add_get("/{path:.*}", house.never)
+    async with FakeUpstream(house.listen) as upstream, listening(app) as slow:
+        house.url, house.slow = upstream.url, slow.replace("http", "ws") + "/"
+        yield house
+        house.over.set()
 
 
 @both_loops
@@ -173,7 +174,15 @@ async def test_a_session_ends_at_once_though_it_dials_what_replaced_something_be
                 await ws.send_json(_wish(house.slow + chr(ord(path) + 1)))
             await until(lambda: "/d" in house.asked)
             await ws.close()
+            await until(lambda: not proxy.live, 2)
+            house.over.set()
     assert house.asked == ["/a", "/b", "/c", "/d"]
+
+
+def _leaving():
+    """What relays still have to do with upstreams that were let go, and what they keep of it."""
+    relays = [one for one in gc.get_objects() if isinstance(one, Relay)]
+    return [task for relay in relays for task in relay._leaving]
 
 
 async def test_upstreams_that_were_let_go_are_forgotten():
@@ -185,9 +194,7 @@ async def test_upstreams_that_were_let_go_are_forgotten():
                 path = f"/{number}"
                 await ws.send_json(_wish(house.url + path[1:]))
                 await until(lambda path=path: path in house.heard and house.heard[path].frames)
-            [relay] = [one for one in gc.get_objects() if isinstance(one, Relay) and one._legs]
-            await until(lambda: not relay._leaving)
-            del relay
+            await until(lambda: not _leaving())
             await ws.close()
     assert all(house.heard[f"/{number}"].code == 1000 for number in range(19))
 
@@ -200,6 +207,7 @@ async def test_an_upstream_that_reads_nothing_does_not_keep_the_next_one_waiting
         request.transport.pause_reading()
         stuck.set()
         await over.wait()
+        request.transport.abort()
 
     class Flooding(Dialling):
         def upstream_opened(self, headers) -> None:

@@ -1,8 +1,10 @@
 """What names a session in the log: the prefix of its lines, the attributes of its records."""
 
+import asyncio
 import logging
 
 import pytest
+from session_parts import plugin
 
 from voiceproxy import ClientFault, PluginFault
 from voiceproxy.introduction import SessionLog, log_fault
@@ -49,3 +51,19 @@ def test_the_record_of_another_fault_names_no_plugin(log, caplog):
     assert record.error_code == "client_overflow"
     assert not hasattr(record, "plugin")
     assert record.getMessage() == "[my-trace] said otherwise"
+
+
+async def test_the_record_of_a_failed_task_names_its_plugin(caplog):
+    async def fail():
+        raise ValueError
+
+    def begin(session, message):
+        session.start(fail())
+
+    s = drive(plugins=[plugin("worker", client_frame=begin)])
+    s.client({"type": "Settings"})
+    async with asyncio.timeout(5):
+        while not caplog.records:
+            await asyncio.sleep(0)
+    [record] = caplog.records
+    assert (record.plugin, record.trace_id) == ("worker", "test")

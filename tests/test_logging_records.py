@@ -13,6 +13,7 @@ from session_parts import plugin
 import voiceproxy_logging
 from voiceproxy import Binary, Refuse
 from voiceproxy.testing import FakeBackend, FakeUpstream, connected, drive, serve
+from voiceproxy_logging.settings import LoggingSettingsSchema
 
 SPOKEN = "the rain in spain"
 SECRET = "k-5e4f1b2c"
@@ -345,3 +346,10 @@ def test_frames_without_text_need_no_account():
     s = _drive()
     s.client(Binary(b"\0\0"))
     assert s.to_upstream() == [b"\0\0"]
+
+
+def test_the_flags_of_the_docs_exist():
+    page = (Path(__file__).parent.parent / "docs/how-to/logging.md").read_text()
+    named = set(re.findall(r"--(?:no-)?logging-([a-z-]+)", page))
+    fields = {name.replace("_", "-") for name in LoggingSettingsSchema().fields}
+    assert named == fields

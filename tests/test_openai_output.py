@@ -260,6 +260,8 @@ def test_an_id_learned_late_names_the_response_that_had_none():
     s = Conversation()
     s.upstream({"type": "response.created"}, audio_delta("r1"), done("r1"))
     assert s.got_types() == [START, "audio", *PAIR]
+    s.upstream({"type": "error", "error": {"code": "idle_timeout", "message": "x"}})
+    assert s.got_types() == ["Error"]  # nothing is running any more
 
 
 def test_events_of_a_response_that_is_over_are_dropped():

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from openai_session import PAIR, UPDATED, Conversation, created, done, error
 
+import voiceproxy_openai
+from voiceproxy import Upstream
+from voiceproxy.testing import connected, serve
 from voiceproxy_openai.settings import OpenAISettings
+from voiceproxy_simulator import SimulatedOpenAI
 
 
 def fresh(dialect="component", **options) -> Conversation:
@@ -201,3 +207,87 @@ def test_a_message_the_backend_does_not_serve_is_refused_by_name_msg_3():
     (message,) = s.got()
     assert message["code"] == "disallowed_client_message_type"
     assert s.sent() == []
+
+
+# Which model.
+
+OTHER = {"type": "Settings", "agent": {"think": {"provider": {"model": "gpt-realtime-mini"}}}}
+
+
+def connecting(settings=None, url="ws://h/v1/realtime?a=b&model=gpt-realtime-2.1"):
+    s = fresh(settings=settings)
+    s.driver.core.dialled.upstream = Upstream(url, {"Authorization": "Bearer k"})
+    s.got()
+    return s
+
+
+def test_a_realtime_model_in_the_settings_is_the_one_connected_to_map_2():
+    s = connecting()
+    s.client(OTHER)
+    dialled = s.driver.asked_to_dial()
+    assert dialled.url == "ws://h/v1/realtime?a=b&model=gpt-realtime-mini"
+    assert dialled.headers == {"Authorization": "Bearer k"}
+    [update] = s.sent()
+    assert update["session"]["model"] == "gpt-realtime-mini"
+    s.driver.upstream_opens()
+    s.upstream(UPDATED)
+    assert s.got() == [{"type": "SettingsApplied"}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        (OpenAISettings(provider_model=False), True),
+        (OpenAISettings(url="ws://h/v1/realtime?model=gpt-realtime-2.1"), True),
+        (OpenAISettings(url="wss://h/openai/v1/realtime?deployment=d"), True),
+        (OpenAISettings(model="gpt-realtime-mini"), False),
+    ],
+)
+def test_the_operators_url_or_setting_keeps_the_model_map_2(settings, warned):
+    s = connecting(settings)
+    s.client(OTHER)
+    assert s.driver.asked_to_dial() is None
+    assert s.sent_types() == ["session.update"]
+    s.upstream(UPDATED)
+    codes = [one.get("code") for one in s.got() if one["type"] == "Warning"]
+    assert codes == (["MODEL_NOT_APPLIED"] if warned else [])
+
+
+def test_settings_that_are_refused_connect_to_nothing_else():
+    s = connecting()
+    s.client({**OTHER, "audio": {"input": {"encoding": "opus", "sample_rate": 48000}}})
+    assert s.driver.asked_to_dial() is None
+    assert [one["code"] for one in s.got()] == ["INVALID_SETTINGS"]
+    s.client({"type": "Settings"})
+    [update] = s.sent()
+    assert update["session"]["model"] == "gpt-realtime-2.1"
+
+
+def test_a_model_the_upstream_refuses_may_be_corrected():
+    s = connecting()
+    s.client(OTHER)
+    s.driver.asked_to_dial()
+    [update] = s.sent()
+    s.upstream(error("model_not_found", update["event_id"], param="session.model"))
+    s.got()
+    s.client({"type": "Settings", "agent": {"think": {"provider": {"model": "gpt-realtime-2"}}}})
+    assert s.driver.asked_to_dial().url.endswith("model=gpt-realtime-2")
+
+
+async def test_a_conversation_goes_on_with_the_model_of_the_settings_map_2():
+    async with (
+        asyncio.timeout(10),
+        SimulatedOpenAI() as upstream,
+        serve(voiceproxy_openai, settings={"openai.url": upstream.url}) as url,
+        connected(url + "/openai") as client,
+    ):
+        await client.send_json(OTHER)
+        await client.send_json({"type": "InjectUserMessage", "content": "hello"})
+        heard = []
+        while "AgentAudioDone" not in heard:
+            frame = await client.receive()
+            heard.append(frame.json()["type"] if isinstance(frame.data, str) else "audio")
+    [update] = [one for one in upstream.received if one.event["type"] == "session.update"]
+    assert update.event["session"]["model"] == "gpt-realtime-mini"
+    assert upstream.violations == []
+    assert heard[:3] == ["Welcome", "SettingsApplied", "ConversationText"]

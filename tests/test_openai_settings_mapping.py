@@ -10,6 +10,7 @@ from voiceproxy_openai.settings_mapping import (
     TOOL_SENTENCE,
     SessionPlan,
     UnsupportedSettings,
+    asked_model,
     plan_session,
 )
 
@@ -78,6 +79,21 @@ def test_another_realtime_model_is_warned_of_because_the_connection_is_made_map_
     planned = think(provider={"type": "open_ai", "model": "gpt-realtime-2"})
     assert planned.session["model"] == "gpt-realtime-2.1"
     assert [code for code, _ in planned.warnings] == ["MODEL_NOT_APPLIED"]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("gpt-realtime-2", "gpt-realtime-2"),
+        (" gpt-4o-realtime-preview ", "gpt-4o-realtime-preview"),
+        ("Qwen3-Omni-Realtime", "Qwen3-Omni-Realtime"),
+        ("gpt-realtime-whisper", ""),
+        ("gpt-realtime-translate", ""),
+        ("gpt-4o-mini", ""),
+    ],
+)
+def test_a_provider_model_counts_when_one_can_talk_with_it_map_2(name, asked):
+    assert asked_model({"provider": {"model": name}}) == asked
 
 
 def test_no_model_is_named_when_the_connection_has_none():

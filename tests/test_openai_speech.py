@@ -82,6 +82,7 @@ def test_speech_started_tells_the_client_trn_1():
         ({}, [0, 1], 0),
         ({"channel": [1], "last_word_end": 2.5}, [1], 2.5),
         ({"channel": [], "last_word_end": "x"}, [0, 1], 0),
+        ({"channel": [None, True, "1"]}, [0, 1], 0),
     ],
 )
 def test_speech_stopped_is_the_utterance_end_trn_2(more, channel, end):

@@ -178,7 +178,7 @@ class Talk(RuleBasedStateMachine):
         self.look()
 
     @precondition(lambda self: len(self.open_calls) < 8)  # the oldest of very many are forgotten
-    @rule(wait=st.sampled_from([0.5, 0.9]))
+    @rule(wait=st.sampled_from([0.4, 0.6]))
     def has_a_function_called_and_speaks_over_it(self, wait: float) -> None:
         self.types(f" {CALLS}")
         self.pass_time(wait)

@@ -89,3 +89,16 @@ async def test_a_route_of_a_plugin_is_guarded_as_endpoints_are(headers, status, 
 def test_two_plugins_may_not_want_one_route():
     with pytest.raises(UsageError, match="POST /v1/hello"):
         create_app([FakeBackend("ws://127.0.0.1:1/"), Routed(), Routed()], environ={})
+
+
+def test_a_route_may_not_hide_behind_an_endpoint():
+    class Hidden:
+        @hookimpl
+        def voiceproxy_setup(self, app):
+            async def hello(request):
+                return web.Response()
+
+            add_route(app, "get", "/fake", hello)
+
+    with pytest.raises(UsageError, match="GET /fake, where fake answers"):
+        create_app([FakeBackend("ws://127.0.0.1:1/"), Hidden()], environ={})

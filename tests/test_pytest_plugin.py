@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from running import echo, hear_one, refused
 
-from voiceproxy import Session, Text, hookimpl
+from voiceproxy import Session, hookimpl
 from voiceproxy.testing import FakeBackend
 
 
 class Shout:
     @hookimpl
-    def voiceproxy_upstream_frame(self, session: Session, frame: Text, message: dict) -> bool:
+    def voiceproxy_upstream_frame(self, session: Session, message: dict) -> bool | None:
+        if message["type"] != "ConversationText":
+            return None
         session.to_client({**message, "content": message["content"].upper()})
         return True
 
@@ -73,11 +75,19 @@ async def test_the_conversation_goes_through_the_plugins_under_their_settings(vo
 
 
 async def test_two_conversations_of_one_test_are_two_proxies(voiceproxy_simulated):
-    loud, plain = await voiceproxy_simulated("openai", Shout()), await voiceproxy_simulated("openai")
+    loud, plain = (
+        await voiceproxy_simulated("openai", Shout()),
+        await voiceproxy_simulated("openai"),
+    )
     for caller in (loud, plain):
         await caller.say({"type": "InjectUserMessage", "content": "hello"})
     await loud.until("ConversationText", content="HELLO")
     await plain.until("ConversationText", content="hello")
+
+
+async def test_a_dialect_no_backend_has_is_said_so(voiceproxy_simulated):
+    with pytest.raises(pytest.fail.Exception, match="an agent in the dialect 'agent'"):
+        await voiceproxy_simulated(FakeBackend(None), dialect="agent")
 
 
 CONFTEST = 'pytest_plugins = ["voiceproxy.pytest_plugin"]\n'
@@ -106,7 +116,7 @@ class TestRude(BackendContract):
 def test_a_broken_rule_of_the_contract_shows_what_was_compared(tmp_path: Path):
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_rude.py").write_text(BROKEN)
-    options = ["-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-W", "error"]
+    options = ["-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "-k", "applied_once", str(tmp_path)],
         cwd=tmp_path,

@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 from aiohttp import web
 from running import hear, raw_server
 
-from voiceproxy import Endpoint, Refuse, Upstream, add_endpoint, hookimpl
+from voiceproxy import Endpoint, Refuse, Upstream, add_endpoint, hookimpl, refusals
 from voiceproxy.testing import FakeUpstream, connected, listening, serve
 
-KEY = "sk-marker-4711-and-more"
+KEY = "sk-marker-4711/+and-more"
+PARTLY = KEY[:-5]
+"""Another credential, which the key begins with."""
+IN_QUERY = "jwt/of+the=client"
+WITH_TOKEN = f"/?model=general&access_token={quote(IN_QUERY, safe='')}"
 BODY = {"err_code": "INVALID_AUTH", "err_msg": "Invalid credentials.", "request_id": "up-1"}
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
 
 
 class Backend:
     """A backend whose servers name their requests, like Deepgram's."""
 
-    def __init__(self, url, dial="before", variant=None):
+    def __init__(self, url, dial="before", variant=None, scheme="Token", more=()):
         self.endpoint = Endpoint(
             "named",
             "/named",
             lambda session, stand_in: Upstream(
-                url, headers={"Authorization": f"Token {KEY}"}, dial=dial
+                url,
+                headers={"Authorization": f"{scheme} {KEY}"},
+                protocols=("token", PARTLY),
+                dial=dial,
             ),
             "named",
             variant=variant,
-            relayed_headers=("X-Request-Id", "X-Error"),
+            relayed_headers=("X-Request-Id", "X-Error", *more),
             request_id_header="X-Request-Id",
         )
 
@@ -50,13 +64,7 @@ def _refusing(status, *, body=None, text="", headers=None):
 
 async def _refusal(proxy):
     async with asyncio.timeout(10), aiohttp.ClientSession() as session:
-        upgrade = {
-            "Connection": "Upgrade",
-            "Upgrade": "websocket",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        }
-        answer = await session.get(proxy + "/named", headers=upgrade)
+        answer = await session.get(proxy + "/named", headers=UPGRADE)
         return answer.status, await answer.json(), answer.headers
 
 
@@ -115,6 +123,65 @@ async def test_a_refusal_that_repeats_our_key_is_masked_for_client_and_log(caplo
     assert told["err_msg"] == "bad key ****"
     assert got["X-Error"] == "Token ****"
     assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "x" * 490 + f" {KEY}",  # cut in the middle of the key
+        f"{quote(KEY, safe='')} and {quote(KEY)}",
+        f"{PARTLY} and {KEY}",
+        f"?access_token={IN_QUERY}&model=general",
+        f"?access_token={quote(IN_QUERY, safe='')}",
+    ],
+)
+async def test_no_part_of_a_key_is_repeated_however_it_is_written(said, caplog):
+    body = {"err_code": said[-200:], "err_msg": said, "request_id": said[-200:]}
+    async with (
+        _refusing(400, body=body, headers={"X-Error": said, "X-Request-Id": said}) as upstream,
+        serve(Backend(upstream.replace("http", "ws") + WITH_TOKEN)) as proxy,
+    ):
+        _, told, got = await _refusal(proxy)
+    everything = f"{told} {dict(got)} {caplog.text}"
+    for secret in (KEY[:9], "more", PARTLY, "jwt", quote(IN_QUERY, safe="")):
+        assert secret not in everything
+    assert "****" in everything
+
+
+async def test_what_is_no_credential_is_repeated():
+    said = "No model 'general': send Bearer or Token credentials."
+    async with (
+        _refusing(400, body={"err_msg": said}) as upstream,
+        serve(Backend(upstream.replace("http", "ws") + WITH_TOKEN, scheme="Bearer")) as proxy,
+    ):
+        _, told, _ = await _refusal(proxy)
+    assert told["err_msg"] == said
+
+
+async def test_the_upstreams_own_time_to_come_back_is_told_once():
+    headers = {"Retry-After": "120"}
+    async with (
+        _refusing(503, body=BODY, headers=headers) as upstream,
+        serve(Backend(upstream.replace("http", "ws") + "/", more=("Retry-After",))) as proxy,
+    ):
+        _, _, got = await _refusal(proxy)
+    assert got.getall("Retry-After") == ["120"]
+
+
+async def test_a_refusal_whose_body_never_ends_still_has_its_status(monkeypatch):
+    monkeypatch.setattr(refusals, "BODY_TIMEOUT", 0.05)
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 500\r\n\r\n{")
+        await reader.read()
+
+    async with (
+        raw_server(answer) as port,
+        serve(Backend(f"ws://127.0.0.1:{port}/")) as proxy,
+    ):
+        answered, body, _ = await _refusal(proxy)
+    assert (answered, body["err_code"]) == (401, "UPSTREAM_UNAUTHORIZED")
 
 
 async def test_a_refusal_cut_off_in_its_body_still_has_its_status():

@@ -15,8 +15,9 @@ from voiceproxy.errors import PluginLoadError, SettingsError, UsageError
 from voiceproxy.host_settings import HostSettings, configure
 from voiceproxy.paths import Handler, serve_path
 from voiceproxy.plugins import Plugins
-from voiceproxy.reception import Reception, with_dialect
+from voiceproxy.reception import Reception
 from voiceproxy.settings import Configuration
+from voiceproxy.variants import with_dialect
 
 if TYPE_CHECKING:
     from voiceproxy.backend import Endpoint
@@ -213,6 +214,10 @@ def _check(registry: Registry) -> None:
             "no backend among the plugins; try: python -m voiceproxy --plugin openai "
             "--plugin simulator"
         )
+    for method, path in registry.routes:
+        if method == "GET" and path in registry.endpoints:
+            backend = registry.endpoints[path].name
+            raise UsageError(f"a plugin wants the route {method} {path}, where {backend} answers")
     asked = {
         endpoint.name: endpoint.problems
         for endpoint in registry.endpoints.values()

@@ -21,7 +21,7 @@ Socket = WebSocketResponse[Any] | ClientWebSocketResponse[Any]
 LOST = (ConnectionError, ClientError)
 """What a write raises when the connection is gone."""
 
-UNSENT_BYTES = 16384
+UNSENT_BYTES = 8192
 """How much unsent data the kernel may hide from us; without it, seconds of speech."""
 
 UNWRITTEN_BYTES = 4096

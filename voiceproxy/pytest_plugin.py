@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientWebSocketResponse
+from aiohttp import ClientWebSocketResponse, web
 
 from voiceproxy.app import create_app, endpoints
 from voiceproxy.testing import Driver, FakeUpstream, connected, drive, listening, serve
@@ -104,9 +104,14 @@ async def voiceproxy_simulated() -> AsyncIterator[Callable[..., Awaitable[Caller
         ) -> Caller:
             given = {f"{SIMULATOR}.pace": "burst", **(settings or {})}
             app = create_app([*plugins, SIMULATOR], settings=given, environ={})
-            path = next(one.path for one in endpoints(app) if one.dialect == dialect)
-            url = await stack.enter_async_context(listening(app))
-            contract = BackendContract()
-            return await stack.enter_async_context(contract.conversation(url + path, **agent))
+            url = await stack.enter_async_context(listening(app)) + _agent_path(app, dialect)
+            return await stack.enter_async_context(BackendContract().conversation(url, **agent))
 
         yield start
+
+
+def _agent_path(app: web.Application, dialect: Dialect) -> str:
+    for one in endpoints(app):
+        if (one.protocol, one.dialect) == ("agent", dialect):
+            return one.path
+    pytest.fail(f"none of these backends has an agent in the dialect {dialect!r}")

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs, web
@@ -21,6 +21,7 @@ from voiceproxy.lifecycle import Lifecycle
 from voiceproxy.paths import single_slashes
 from voiceproxy.relay import LoopRuntime, Relay, Timing
 from voiceproxy.session import Limits, SessionCore
+from voiceproxy.variants import variant_of
 from voiceproxy.visit import STOPPING, Left, Undialled, Visit, refusal
 from voiceproxy.watchdog import watching
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from voiceproxy.backend import Endpoint, Upstream
     from voiceproxy.chains import Chains
     from voiceproxy.host_settings import HostSettings
+    from voiceproxy.variants import Unserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Reception:
         client: Callable[[], aiohttp.ClientSession | None] = lambda: None,
     ) -> None:
         self.stopping = False
-        self._shared = client
+        self._find_client = client
+        self._shared: aiohttp.ClientSession | None = None
         self._settings = settings
         self._chains = chains
         self._stand_ins = stand_ins
@@ -76,7 +79,7 @@ class Reception:
 
     def start(self) -> None:
         """Look at the client session that was given, if one was. Raises UsageError."""
-        usable(self._shared(), self._settings.max_sessions)
+        self._shared = usable(self._find_client(), self._settings.max_sessions)
 
     def _client(self) -> aiohttp.ClientSession:
         """The client session all upstream connections share.
@@ -87,7 +90,7 @@ class Reception:
         if self._begun is None:
             watchdog = ExitStack()
             watchdog.enter_context(watching(self._settings.block_warning))
-            self._begun = client_session(self._shared()), watchdog
+            self._begun = client_session(self._shared), watchdog
         return self._begun[0]
 
     async def stop(self) -> None:
@@ -117,28 +120,18 @@ class Reception:
         The session has a task of its own, so that it ends in order whatever the web server does
         with the task of the handler.
         """
-        try:
-            endpoint, unserved = self._variant(endpoint, request), None
-        except Refuse as refuse:
-            unserved = refuse
+        endpoint, unserved = variant_of(endpoint, request.query, self._settings.dialect)
         core = self._core(request, endpoint)
-        self._client()
         visit = Visit(request, core, Lifecycle(core, self._settings.hook_timeout), endpoint)
-        refusal = self._refusal(visit)
-        if refusal is None and unserved is not None:
-            refusal = visit.refuse(unserved.status, unserved.reason)
+        refusal = self._refusal(visit, unserved)
         if refusal is not None:
             return refusal
+        self._client()
         name = f"voiceproxy session {core.introduction.id}"
         task = asyncio.get_running_loop().create_task(self._serve(visit, endpoint), name=name)
         self._live[task] = visit
         task.add_done_callback(self._live.pop)
         return await asyncio.shield(task)
-
-    def _variant(self, endpoint: Endpoint, request: web.Request) -> Endpoint:
-        if endpoint.variant is None:
-            return endpoint
-        return with_dialect(endpoint.variant(request.query), self._settings.dialect)
 
     def guarded(self, request: web.Request) -> web.Response | None:
         """The refusal of a plain HTTP request that the guard does not let in."""
@@ -169,7 +162,7 @@ class Reception:
             introduction, self._chains, LoopRuntime(), self._limits, error_frame=endpoint.error
         )
 
-    def _refusal(self, visit: Visit) -> web.Response | None:
+    def _refusal(self, visit: Visit, unserved: Unserved | None) -> web.Response | None:
         request, log = visit.request, visit.core.log
         verdict = self._verdict(request)
         if verdict is not None:
@@ -182,7 +175,10 @@ class Reception:
         if self.live >= self._settings.max_sessions:
             log.warning("refused with 503: all %d sessions are in use", self.live)
             return visit.refuse(503, "All sessions are in use.")
-        return None
+        if isinstance(unserved, PluginFault):
+            log_fault(log, unserved)
+            return visit.refuse(500, unserved.description)
+        return None if unserved is None else visit.refuse(unserved.status, unserved.reason)
 
     # One session, in its own task.
 
@@ -272,7 +268,7 @@ class Reception:
             decode_text=False,
             # What is only a little too big is read whole, so that the client can be told.
             max_msg_size=2 * self._settings.max_client_frame,
-            writer_limit=16384,
+            writer_limit=4096,
             timeout=self._settings.close_timeout,
         )
         websocket.headers.update(visit.headers(dialled.headers if dialled is not None else {}))
@@ -315,10 +311,3 @@ def _offered(request: web.Request) -> list[str]:
     """The subprotocols of the first header: the one aiohttp answers."""
     offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
     return [one.strip() for one in offered.split(",") if one.strip()]
-
-
-def with_dialect(endpoint: Endpoint, dialect: Any) -> Endpoint:
-    """The endpoint, speaking the dialect of the setting if it is set."""
-    if dialect is None or endpoint.protocol != "agent":
-        return endpoint
-    return replace(endpoint, dialect=dialect)

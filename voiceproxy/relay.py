@@ -69,12 +69,13 @@ class Relay:
         self._legs: list[Leg] = []
         """The client's, and the upstream's while there is one."""
         self._readers: list[Reader] = []
-        self._leaving: list[asyncio.Task[None]] = []
+        self._leaving: set[asyncio.Task[None]] = set()
+        """What still has to do with upstreams that were let go."""
         self._finisher: asyncio.Task[None] | None = None
         self._upstream_task: asyncio.Task[None] | None = None
         self._upstream_leg: Leg | None = None
         self._dialled: UpstreamWebSocket | None = None
-        self._dialling = False
+        """The upstream that was there first, until its task takes it."""
 
     async def run(
         self,
@@ -166,15 +167,13 @@ class Relay:
     def _let_upstream_go(self) -> None:
         """The translator wants another one, whatever this one still has to say."""
         following = self._core.dialled.take()
+        self._drop_dialled()
         if self._upstream_task is not None:
-            self._leaving.append(self._upstream_task)
+            self._see_off(self._upstream_task)
             if self._upstream_leg is not None:
                 self._leave(self._upstream_leg, Close(NORMAL))
-            elif self._dialling:
-                self._upstream_task.cancel()
-            elif self._dialled is not None:
-                self._dialled.abort()
-                self._dialled = None
+            else:
+                self._upstream_task.cancel()  # it dials, or is about to
         if following is not None:
             self._serve_upstreams_from(following)
 
@@ -183,17 +182,20 @@ class Relay:
         self._upstream_leg = None
         self._legs.remove(leg)
         leg.detach(close)
-        self._leaving.append(self._task("leaving", leg.finish()))
+        self._see_off(self._task("leaving", leg.finish()))
+
+    def _see_off(self, task: asyncio.Task[None]) -> None:
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _drop_dialled(self) -> None:
+        if self._dialled is not None:
+            self._dialled.abort()
+            self._dialled = None
 
     async def _connect(self, upstream: Upstream) -> UpstreamWebSocket:
         dialled, self._dialled = self._dialled, None
-        if dialled is not None:
-            return dialled
-        self._dialling = True
-        try:
-            return await self._dial(upstream)
-        finally:
-            self._dialling = False
+        return dialled if dialled is not None else await self._dial(upstream)
 
     def _open_upstream(self, websocket: UpstreamWebSocket) -> tuple[Leg, Reader]:
         core = self._core
@@ -232,8 +234,8 @@ class Relay:
 
     async def _finish(self) -> None:
         """Both legs write what they have and close, at the same time."""
-        if self._dialling and self._upstream_task is not None:
-            self._upstream_task.cancel()
+        if self._upstream_leg is None and self._upstream_task is not None:
+            self._upstream_task.cancel()  # it dials, or has ended
         await asyncio.gather(*(leg.finish() for leg in self._legs))
         if self._leaving:
             await asyncio.wait(self._leaving)
@@ -247,8 +249,7 @@ class Relay:
             await self._finisher
         if self._upstream_task is not None:
             await asyncio.wait([self._upstream_task])
-        if self._dialled is not None:  # the session ended before its turn came
-            self._dialled.abort()
+        self._drop_dialled()  # the session ended before its turn came
 
     def _let_go(self) -> None:
         """Break the circles of relay, legs and session, so that buffers are freed at once."""
@@ -256,7 +257,7 @@ class Relay:
         self._legs.clear()
         self._readers.clear()
         self._leaving.clear()
-        self._finisher = self._upstream_task = self._upstream_leg = self._dialled = None
+        self._finisher = self._upstream_task = self._upstream_leg = None
 
     def _leg(
         self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox, **more: Any

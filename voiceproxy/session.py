@@ -136,7 +136,7 @@ class SessionCore:
         """The upstream closed, or is gone (1006). Unless the translator dials again, we close."""
         if self.closing:
             return
-        self.ending.record.upstream = close
+        self.ending.record.upstream, self.dialled.closed = close, True
         self.upstream.clear()
         self._input(self._own_origin, self._upstream_closed, close)
 
@@ -292,9 +292,9 @@ class SessionCore:
 
     def redial(self, upstream: Upstream | None) -> None:
         """See ``TranslatorSession.dial``."""
-        closed = self.ending.record.upstream is not None
-        self.dialled.ask(upstream, closed=closed)
-        if not closed:
+        if not self.inputs.running:
+            self.submit(self.redial, upstream)
+        elif not self.closing and self.dialled.ask(upstream):
             self.upstream.clear()
 
     # The end.

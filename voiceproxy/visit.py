@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from voiceproxy.agent import error_codes
 from voiceproxy.errors import Answer, Refuse, UpstreamFault
@@ -147,9 +148,9 @@ def refusal(
         "err_msg": reason,
         "request_id": request_id,
     }
-    headers = dict(headers)
+    told = CIMultiDict(headers)
     if status == 426:
-        headers[hdrs.UPGRADE] = "websocket"
+        told[hdrs.UPGRADE] = "websocket"
     elif status == 503:
-        headers[hdrs.RETRY_AFTER] = RETRY_AFTER
-    return web.json_response(body, status=status, headers=headers)
+        told.setdefault(hdrs.RETRY_AFTER, RETRY_AFTER)
+    return web.json_response(body, status=status, headers=told)

@@ -39,13 +39,13 @@ class Office:
 
         Raises SettingsError when the settings ask for what is not installed.
         """
-        if self.settings.format == "json":
-            self._undo = start_json_lines()
         if self.settings.otel:
             try:
                 import voiceproxy_logging.telemetry  # noqa: F401 - it is the import that is tried
             except ModuleNotFoundError as error:
                 raise SettingsError([NEEDS_EXTRA.format(name=error.name)]) from error
+        if self.settings.format == "json":
+            self._undo = start_json_lines()
 
     async def run(self, _app: web.Application) -> AsyncIterator[None]:
         """A context of the application."""

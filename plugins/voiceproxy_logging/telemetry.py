@@ -209,5 +209,5 @@ def _signal(endpoint: str, signal: str) -> str | None:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # the loop may be closed by now
         loop.call_soon_threadsafe(done.set)

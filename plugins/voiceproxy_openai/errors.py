@@ -46,7 +46,7 @@ CODES = {
     "upstream_timeout": "The upstream did not answer session.update in time. Close 1011.",
     "unmapped_upstream_event": "The upstream sent what is no JSON object. Told once a session.",
     "UNKNOWN_FUNCTION_CALL": "A FunctionCallResponse whose id no call waits for. Not sent up.",
-    "MODEL_NOT_APPLIED": "Warning: the Settings name a realtime model other than the connection's.",
+    "MODEL_NOT_APPLIED": "Warning: the Settings name a realtime model the connection cannot have.",
     "VOICE_NOT_AVAILABLE": "Warning: the Settings name another vendor's voice; the default speaks.",
     "RESPONSE_TIMED_OUT": "Warning: a reply stopped coming and is given up; its done pair follows.",
     "AUDIO_RATE_MISMATCH": "Warning: audio comes at another rate than audio.input declares.",

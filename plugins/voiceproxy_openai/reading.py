@@ -48,6 +48,12 @@ def strings_at(value: Event, key: str) -> list[str]:
     return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
 
 
+def integers_at(value: Event, key: str) -> list[int]:
+    """The integers of the list under the key."""
+    found = value.get(key)
+    return [entry for entry in found if type(entry) is int] if isinstance(found, list) else []
+
+
 def integer_at(value: Event, key: str, default: int = 0) -> int:
     """The integer under the key (JavaScript's 100.0 is one), or the default."""
     number = number_at(value, key)

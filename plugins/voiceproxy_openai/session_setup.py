@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from voiceproxy_openai.client_events import ClientEvents
 from voiceproxy_openai.errors import UpstreamError
-from voiceproxy_openai.reading import Event
+from voiceproxy_openai.reading import Event, first_object_at, object_at
 from voiceproxy_openai.settings import OpenAISettings
-from voiceproxy_openai.settings_mapping import SessionPlan, UnsupportedSettings, plan_session
-from voiceproxy_openai.upstream import connected_model
+from voiceproxy_openai.settings_mapping import (
+    SessionPlan,
+    UnsupportedSettings,
+    asked_model,
+    plan_session,
+)
+from voiceproxy_openai.upstream import connected_model, other_model_url
 
 if TYPE_CHECKING:
     from voiceproxy import Timer, TranslatorSession
@@ -20,6 +26,10 @@ if TYPE_CHECKING:
 
 COMPONENT_RATE, AGENT_RATE = 16000, 24000
 """What linear16 without ``audio.input`` has, in Hz, by dialect."""
+
+
+def _think(message: Event) -> Event:
+    return first_object_at(object_at(message, "agent"), "think")
 
 
 class SetupState(Enum):
@@ -50,6 +60,7 @@ class SessionSetup:
         self._upstream = upstream
         self._updates = updates
         self._configure = configure
+        self._model = connected_model(settings.url, settings.model)
         self._state = SetupState.AWAITED
         self._plan: SessionPlan | None = None
         self._event_id = ""
@@ -63,15 +74,34 @@ class SessionSetup:
     def settings(self, message: Event, *, postpone: bool) -> None:
         """The client's Settings: refused by name, or sent up, after the running response."""
         rate = COMPONENT_RATE if self._session.dialect == "component" else AGENT_RATE
-        model = connected_model(self._settings.url, self._settings.model)
+        url = None if postpone else self._other_url(message)
+        model = asked_model(_think(message)) if url else self._model
         try:
             self._plan = plan_session(message, self._settings, model, rate)
         except UnsupportedSettings as error:
             self._session.settings_refused(str(error))
             return
+        if url:
+            self._dial(url, model)
         self._state = SetupState.POSTPONED
         if not postpone:
             self.proceed()
+
+    def _other_url(self, message: Event) -> str | None:
+        """Where to connect instead, if the Settings name a realtime model that is not connected."""
+        model, current = asked_model(_think(message)), self._session.upstream
+        if not self._settings.provider_model or model in ("", self._model):
+            return None
+        if current is None or current.url is None:
+            return None
+        return other_model_url(self._settings, current.url, model)
+
+    def _dial(self, url: str, model: str) -> None:
+        """The model belongs to the connection, so it takes another one (MAP-2)."""
+        current = self._session.upstream
+        if current is not None:
+            self._model = model
+            self._session.dial(replace(current, url=url))
 
     def proceed(self) -> None:
         """No response is running (any more): send the update that waited for that."""

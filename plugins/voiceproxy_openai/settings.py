@@ -42,6 +42,7 @@ class OpenAISettings:
     ca_file: str = ""
     dial: str = "after"
     model: str = MODEL
+    provider_model: bool = True
     voice: str = VOICE
     transcription_model: str = TRANSCRIPTION_MODEL
     transcription_language: str = "en"
@@ -128,7 +129,17 @@ class OpenAISettingsSchema(SettingsSchema):
             "upgrade before it looks at the key, so waiting for it tells a client nothing.",
         },
     )
-    model = fields.String(load_default=MODEL, metadata={"help": "Realtime model."})
+    model = fields.String(
+        load_default=MODEL,
+        metadata={"help": "Realtime model, where neither the URL nor the Settings name one."},
+    )
+    provider_model = fields.Boolean(
+        load_default=True,
+        metadata={
+            "help": "Connect to agent.think.provider.model if it is a realtime model. A model, "
+            "deployment or call in the URL stays in any case."
+        },
+    )
     voice = fields.String(
         load_default=VOICE,
         metadata={"help": "Voice, when the client's Settings name none of OpenAI's."},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,9 @@ IDLE_TIMEOUT_MS = (5000, 30000)
 
 _TAKE_NO_PROMPT = ("realtime-whisper", "diarize")
 """In the names of transcription models."""
+
+_CONVERSES = re.compile(r"realtime(?!.*(?:whisper|transcri|translat))", re.IGNORECASE)
+"""Names of models one can talk with; others of that family only write down or translate."""
 
 _VAD = {"threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
 
@@ -109,15 +113,21 @@ def _format_at(audio: Event, key: str, default_rate: int) -> AudioFormat:
     return declared(f"audio.{key}", given, default_rate)
 
 
+def asked_model(think: Event) -> str:
+    """The provider's model if it is one for conversations over the Realtime API, else ``""``."""
+    model = text_at(object_at(think, "provider"), "model").strip()
+    return model if _CONVERSES.search(model) else ""
+
+
 def _choose_model(
     session: Event, think: Event, model: str, warnings: list[tuple[str, str]]
 ) -> None:
-    """The connection's own model; it was chosen before the Settings came (MAP-2, DEF-23)."""
-    asked = text_at(object_at(think, "provider"), "model")
-    if "realtime" in asked.lower() and asked != model:
+    """The connection's own model, which cannot change after it was made (MAP-2, DEF-23)."""
+    asked = asked_model(think)
+    if asked and asked != model:
         description = (
             f"agent.think.provider.model: this connection was made for {model or 'another'}; "
-            "the proxy's setting VOICEPROXY_OPENAI_MODEL decides."
+            "the proxy's settings decide."
         )
         warnings.append(("MODEL_NOT_APPLIED", description))
     if model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voiceproxy_openai.parts import Part, Shared
-from voiceproxy_openai.reading import Event, number_at, text_at
+from voiceproxy_openai.reading import Event, integers_at, number_at, text_at
 
 if TYPE_CHECKING:
     from voiceproxy_openai.playback import Playback
@@ -46,12 +46,11 @@ class Speech(Part):
         """``speech_stopped``: UtteranceEnd with its defaults (TRN-2)."""
         self._end_turn()
         self._responses.turn_ended()
-        channel = event.get("channel")
         last_word_end = number_at(event, "last_word_end")
         self._messages.transcript(
             {
                 "type": "UtteranceEnd",
-                "channel": channel if isinstance(channel, list) and channel else [0, 1],
+                "channel": integers_at(event, "channel") or [0, 1],
                 "last_word_end": 0 if last_word_end is None else last_word_end,
             }
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from voiceproxy_openai.dialogue import Turn
 from voiceproxy_openai.memory import Recent
-from voiceproxy_openai.reading import Event, integer_at, number_at, objects_at, text_at
+from voiceproxy_openai.reading import Event, integer_at, integers_at, number_at, objects_at, text_at
 
 if TYPE_CHECKING:
     from voiceproxy_openai.dialogue import Dialogue
@@ -94,12 +94,7 @@ def _transcript(event: Event, words: str, *, final: bool) -> dict[str, Any]:
 
 def _channels(event: Event) -> list[int]:
     """``channel_index``, else the channel, else the first (TRN-5)."""
-    given = event.get("channel_index")
-    if isinstance(given, list):
-        channels = [channel for channel in given if type(channel) is int]
-        if channels:
-            return channels
-    return [integer_at(event, "channel")]
+    return integers_at(event, "channel_index") or [integer_at(event, "channel")]
 
 
 def _alternatives(event: Event) -> list[dict[str, Any]]:

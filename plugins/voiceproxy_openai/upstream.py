@@ -33,6 +33,15 @@ def connected_model(url: str, model: str) -> str:
     return query.get("model", "")
 
 
+def other_model_url(settings: OpenAISettings, current: str, model: str) -> str | None:
+    """The URL of a connection for another model; None where the operator's URL decides."""
+    if _MODEL_GIVEN_BY & set(dict(parse_qsl(urlsplit(settings.url).query, keep_blank_values=True))):
+        return None
+    parts = urlsplit(current)
+    query = [one for one in parse_qsl(parts.query, keep_blank_values=True) if one[0] != "model"]
+    return urlunsplit(parts._replace(query=urlencode([*query, ("model", model)])))
+
+
 def make_upstream(
     settings: OpenAISettings,
     tls: ssl.SSLContext | None,

@@ -24,6 +24,10 @@ def tone(size: int) -> bytes:
     return struct.pack(f"<{len(samples)}h", *samples)
 
 
+AUDIO = tone(DOWN_BYTES)
+"""What every frame from the agent holds."""
+
+
 @dataclass(frozen=True)
 class Dialogue:
     """One kind of session: its Settings, its set-up, and the frames of its load."""
@@ -34,6 +38,8 @@ class Dialogue:
     """On the wire, from the client."""
     down: bytes
     """On the wire, from the upstream."""
+    audio_up: int
+    """The opcode in which the client's audio reaches the upstream."""
     greet: Callable[[Peer], None]
     """What the upstream says once it is connected."""
     apply: Callable[[Peer], None]
@@ -42,9 +48,10 @@ class Dialogue:
     """What the upstream says before the first audio."""
 
 
-def _settings(rate: int) -> bytes:
+def settings_for(size: int) -> bytes:
+    """Settings of a client whose microphone sends frames of that size, fifty a second."""
     audio = {
-        "input": {"encoding": "linear16", "sample_rate": rate},
+        "input": {"encoding": "linear16", "sample_rate": size * 25},
         "output": {"encoding": "linear16", "sample_rate": 24000, "container": "none"},
     }
     agent = {"think": {"prompt": "Be brief."}}
@@ -82,7 +89,8 @@ def _begin_realtime(upstream: Peer) -> None:
     _say(upstream, type="response.created", event_id="event_3", response=response)
 
 
-def _delta() -> bytes:
+def audio_delta() -> bytes:
+    """The Realtime API's event with 100 ms of audio."""
     event = {
         "type": "response.output_audio.delta",
         "event_id": "event_CDfCTbUyVcqVkCT6BKZgK",
@@ -90,7 +98,7 @@ def _delta() -> bytes:
         "item_id": "item_CDfCTbUyVcqVkCT6BKZgK",
         "output_index": 0,
         "content_index": 0,
-        "delta": base64.b64encode(tone(DOWN_BYTES)).decode(),
+        "delta": base64.b64encode(AUDIO).decode(),
     }
     return json.dumps(event, separators=(",", ":")).encode()
 
@@ -99,9 +107,10 @@ def agent(name: str, size: int = UP_BYTES) -> Dialogue:
     """Both sides speak the Voice Agent protocol; for the baseline, too."""
     return Dialogue(
         name,
-        _settings(size * 25),
+        settings_for(size),
         frame(BINARY, tone(size), masked=True),
-        frame(BINARY, tone(DOWN_BYTES), masked=False),
+        frame(BINARY, AUDIO, masked=False),
+        BINARY,
         _greet_agent,
         _apply_agent,
         _begin_agent,
@@ -112,9 +121,10 @@ def realtime(name: str, size: int = UP_BYTES) -> Dialogue:
     """The upstream speaks the Realtime API: JSON and base64, at 24 kHz."""
     return Dialogue(
         name,
-        _settings(size * 25),
+        settings_for(size),
         frame(BINARY, tone(size), masked=True),
-        frame(TEXT, _delta(), masked=False),
+        frame(TEXT, audio_delta(), masked=False),
+        TEXT,
         _greet_realtime,
         _apply_realtime,
         _begin_realtime,

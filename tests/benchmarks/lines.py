@@ -9,17 +9,18 @@ from __future__ import annotations
 import select
 import socket
 from collections import deque
+from collections.abc import Sequence
 from time import perf_counter
 
-from .dialogues import Dialogue
-from .proxies import Proxy
-from .wire import MASKED_PONG, PATIENCE, PONG, Peer
+from .dialogues import AUDIO, Dialogue
+from .proxies import Direct, Proxy
+from .wire import BINARY, MASKED_PONG, PATIENCE, PONG, Peer
 
 
 class Line:
     """One session: the client's end and the upstream's."""
 
-    def __init__(self, proxy: Proxy, path: str, dialogue: Dialogue) -> None:
+    def __init__(self, proxy: Proxy | Direct, path: str, dialogue: Dialogue) -> None:
         self.dialogue = dialogue
         self.client = Peer(socket.create_connection(proxy.address), masked=True)
         self.client.ask(path)
@@ -27,6 +28,8 @@ class Line:
         self.upstream = Peer(accepted, masked=False)
         self.upstream.answer()
         self.client.be_answered()
+        self.under_way = 0
+        """Frames of a closed loop that have not come through yet."""
         self.sent_up: deque[float] = deque()
         self.sent_down: deque[float] = deque()
 
@@ -38,19 +41,18 @@ class Line:
         self.client.until(b'"SettingsApplied"')
 
     def begin(self) -> None:
-        """Up to the agent's first word, and one frame of audio each way."""
+        """Up to one frame of audio each way, of which the agent's is the first of its reply."""
         self.apply_settings()
-        self.dialogue.begin_reply(self.upstream)
-        self.client.until(b'"AgentStartedSpeaking"')
         self.client.socket.sendall(self.dialogue.up)
         self.upstream.until(b"")
+        self.dialogue.begin_reply(self.upstream)
         self.upstream.socket.sendall(self.dialogue.down)
-        self.client.until(b"")
+        self.client.until(AUDIO)
 
     def count(self) -> None:
         """From now on frames are counted, and no socket blocks."""
-        self.from_proxy_up = self.upstream.counter()
-        self.from_proxy_down = self.client.counter()
+        self.from_proxy_up = self.upstream.counter(self.dialogue.audio_up)
+        self.from_proxy_down = self.client.counter(BINARY)
 
     def end(self) -> None:
         """Hang up."""
@@ -64,10 +66,10 @@ class Switchboard:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._ends: dict[int, tuple[Line, bool]] = {}
-        self.batch = 0
+        self._batch = 0
         """How many frames are sent again once as many have come; 0: none."""
-        self.arrived = 0
-        self.limit = 0
+        self._arrived = 0
+        self._limit = 0
         """How many are sent at all, in the whole of a closed loop."""
         self._sent = 0
         self.latencies: list[float] | None = None
@@ -80,26 +82,32 @@ class Switchboard:
             self._ends[number] = line, up
             self._epoll.register(number, select.EPOLLIN)
 
-    def drop(self, line: Line) -> None:
-        """Hang up."""
-        for peer in (line.upstream, line.client):
-            del self._ends[peer.socket.fileno()]
-        line.end()
+    def __enter__(self) -> Switchboard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Hang up everywhere."""
+        for line, up in self._ends.values():
+            if up:
+                line.end()
+        self._ends.clear()
+        self._epoll.close()
 
     # A closed loop: a line sends its next frames when the last ones have come through.
 
-    def saturate(self, lines: list[Line], *, up: bool, frames: int, batch: int = 1) -> None:
+    def saturate(self, lines: Sequence[Line], *, up: bool, frames: int, batch: int = 1) -> None:
         """Send that many frames over these lines, ``batch`` of them at a time on each."""
-        self.batch, self.limit, self._sent, self.arrived = batch, frames, 0, 0
+        self._batch, self._limit, self._sent, self._arrived = batch, frames, 0, 0
         for line in lines:
             self._send_batch(line, up)
         self._run_until(frames)
-        self.batch = 0
+        self._batch = 0
 
     def _send_batch(self, line: Line, up: bool) -> None:
-        if self._sent < self.limit:
-            self._sent += self.batch
-            self._send(line, up, self.batch)
+        if self._sent < self._limit:
+            self._sent += self._batch
+            line.under_way = self._batch
+            self._send(line, up, self._batch)
 
     def _send(self, line: Line, up: bool, times: int = 1) -> None:
         data = line.dialogue.up if up else line.dialogue.down
@@ -111,20 +119,21 @@ class Switchboard:
 
     def _run_until(self, arrived: int) -> None:
         deadline = perf_counter() + PATIENCE
-        while self.arrived < arrived:
-            self._serve(1.0)
+        while self._arrived < arrived:
+            for number, _ in self._epoll.poll(1.0):
+                self._receive(number)
             if perf_counter() > deadline:
-                raise TimeoutError(f"{self.arrived} of {arrived} frames came through")
+                raise TimeoutError(f"{self._arrived} of {arrived} frames came through")
 
     # An open loop: microphones and loudspeakers keep their own pace.
 
-    def converse(self, lines: list[Line], seconds: float, pace: float = 1.0) -> int:
+    def converse(self, lines: Sequence[Line], seconds: float, pace: float = 1.0) -> int:
         """Every client sends 50 frames a second and every upstream 10. Returns how many.
 
         ``pace`` multiplies both rates.
         """
         schedule = _schedule(lines, seconds, pace)
-        self.arrived = at = 0
+        self._arrived = at = 0
         began = perf_counter()
         while at < len(schedule):
             due, line, up = schedule[at]
@@ -162,7 +171,7 @@ class Switchboard:
         if not data:
             raise ConnectionError(f"the proxy of {line.dialogue.name} hung up")
         came = counter.feed(data)
-        self.arrived += came
+        self._arrived += came
         if counter.pinged:
             counter.pinged = False
             peer.socket.send(PONG if up else MASKED_PONG)
@@ -170,15 +179,17 @@ class Switchboard:
             sent, now = (line.sent_up if up else line.sent_down), perf_counter()
             for _ in range(came):
                 self.latencies.append(now - sent.popleft())
-        if self.batch and came and counter.frames % self.batch == 0:
-            self._send_batch(line, up)
+        if self._batch and came:
+            line.under_way -= came
+            if not line.under_way:
+                self._send_batch(line, up)
 
 
-def _schedule(lines: list[Line], seconds: float, pace: float) -> list[tuple[float, Line, bool]]:
+def _schedule(lines: Sequence[Line], seconds: float, pace: float) -> list[tuple[float, Line, bool]]:
     """Who sends when, evenly spread over the lines, each direction by itself."""
-    found = []
+    found: list[tuple[float, Line, bool]] = []
     for up, rate in ((True, 50 * pace), (False, 10 * pace)):
         step = 1 / rate / len(lines)
-        for turn in range(round(seconds * rate * len(lines))):
-            found.append((turn * step, lines[turn % len(lines)], up))
+        turns = range(round(seconds * rate * len(lines)))
+        found += [(turn * step, lines[turn % len(lines)], up) for turn in turns]
     return sorted(found, key=lambda entry: entry[0])

@@ -42,6 +42,22 @@ def environment() -> dict[str, str]:
     return {**clean, "PYTHONHASHSEED": "0", **ours}
 
 
+class Direct:
+    """No proxy at all: what is dialled is the upstream itself."""
+
+    def __init__(self) -> None:
+        self.upstream = listener()
+        self.address: tuple[str, int] = self.upstream.getsockname()
+        self.cpu = 0.0
+
+
+def listener() -> socket.socket:
+    """Where an upstream is dialled."""
+    found = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    found.settimeout(60)
+    return found
+
+
 class Proxy:
     """A running proxy and the listener that is its upstream."""
 
@@ -49,8 +65,7 @@ class Proxy:
         self, name: str, arguments: Sequence[str], log: Path, prefix: Sequence[str] = ()
     ) -> None:
         self.name = name
-        self.upstream = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.upstream.settimeout(60)
+        self.upstream = listener()
         url = f"ws://127.0.0.1:{self.upstream.getsockname()[1]}"
         command = [sys.executable, *(part.format(url=url) for part in arguments)]
         with log.open("w") as errors:

@@ -38,11 +38,12 @@ def frame(opcode: int, payload: bytes, *, masked: bool) -> bytes:
 
 
 class Counter:
-    """Counts the data frames of a stream of bytes without looking at what is in them."""
+    """Counts the audio in a stream of bytes: frames of one opcode, whatever is in them."""
 
-    __slots__ = ("_of", "_rest", "_skip", "frames", "pinged")
+    __slots__ = ("_of", "_opcode", "_rest", "_skip", "frames", "pinged")
 
-    def __init__(self, rest: bytes = b"") -> None:
+    def __init__(self, opcode: int, rest: bytes = b"") -> None:
+        self._opcode = opcode
         self._rest = b""
         self._skip = 0
         self._of = 0
@@ -53,7 +54,7 @@ class Counter:
             self.feed(rest)
 
     def feed(self, data: bytes) -> int:
-        """How many data frames are complete with these bytes that were not before."""
+        """How many more frames are complete with these bytes."""
         before, at = self.frames, 0
         if self._skip:
             if len(data) < self._skip:
@@ -85,7 +86,7 @@ class Counter:
         return self.frames - before
 
     def _count(self, opcode: int) -> None:
-        if opcode <= BINARY:
+        if opcode == self._opcode:
             self.frames += 1
         elif opcode == PING:
             self.pinged = True
@@ -169,7 +170,7 @@ class Peer:
             raise ConnectionError(f"the proxy closed; it had said {self._rest[:300]!r}")
         self._rest += data
 
-    def counter(self) -> Counter:
-        """From now on frames are only counted, and nothing waits."""
+    def counter(self, opcode: int) -> Counter:
+        """From now on frames are only counted, those of this opcode, and nothing waits."""
         self.socket.setblocking(False)
-        return Counter(self._rest)
+        return Counter(opcode, self._rest)

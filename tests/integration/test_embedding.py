@@ -177,6 +177,25 @@ async def test_a_client_session_may_be_given_as_it_is():
         assert not client.closed
 
 
+async def test_the_function_that_gives_a_client_session_is_asked_once():
+    made = []
+
+    def make():
+        made.append(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        return made[-1]
+
+    async with FakeUpstream(echo) as upstream:
+        app = create_app([FakeBackend(upstream.url)], settings=QUICK, environ={}, client=make)
+        async with listening(app) as url:
+            for _ in range(2):
+                async with connected(url + "/fake") as ws:
+                    await ws.send_str("x")
+                    assert await hear_one(ws) == "x"
+    for client in made:
+        await client.close()
+    assert len(made) == 1
+
+
 async def test_a_shared_client_session_with_too_few_connections_fails_the_start():
     async with aiohttp.ClientSession() as client:
         app = create_app([FakeBackend("ws://127.0.0.1:1/")], environ={}, client=client)

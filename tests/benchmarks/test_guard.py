@@ -1,0 +1,144 @@
+"""What a frame of audio costs may not grow unnoticed: counts, which no busy machine changes.
+
+A budget is what was counted and five per cent. Who makes the path shorter lowers it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+import voiceproxy_logging
+import voiceproxy_redaction
+from voiceproxy import Binary, Frame, Text, Translator, TranslatorSession
+from voiceproxy.testing import Driver, drive
+from voiceproxy_openai.settings import OpenAISettings
+from voiceproxy_openai.translator import OpenAITranslator
+
+from . import instructions
+from .contestants import BASELINE, DEEPGRAM, OPENAI
+from .dialogues import AUDIO, UP_BYTES, audio_delta, settings_for, tone
+from .loads import stay_off
+from .proxies import LOAD_CORE
+from .steps import steps
+
+pytestmark = pytest.mark.deep
+
+STEPS = {
+    "openai, up from 16 kHz": 746,
+    "openai, up from 24 kHz": 504,
+    "openai, down": 817,
+    "passed on, up": 278,
+    "passed on, down": 269,
+}
+"""Bytecode instructions of CPython 3.11 for one frame of audio."""
+
+INSTRUCTIONS = {
+    (OPENAI, "up"): 5.5,
+    (OPENAI, "down"): 3.95,
+    (DEEPGRAM, "up"): 1.75,
+    (DEEPGRAM, "down"): 1.8,
+}
+"""The processor's instructions for one frame, as a ratio to the baseline's."""
+
+OPTIONAL = (voiceproxy_logging, voiceproxy_redaction)
+
+
+class Way:
+    """One direction of a session whose microphone is on while its agent speaks."""
+
+    def __init__(self, name: str, plugins: Sequence[object] = ()) -> None:
+        backend, direction = name.split(", ")
+        size = 960 if "24" in direction else UP_BYTES
+        self.session = _openai(size, plugins) if backend == "openai" else drive(plugins=plugins)
+        core = self.session.core
+        up = direction.startswith("up")
+        translated = backend == "openai" and not up
+        self._receive = core.client_frame if up else core.upstream_frame
+        self._take = core.upstream.take if up else core.client.take
+        self._frame: Callable[[], Frame]
+        audio, delta = tone(size) if up else AUDIO, audio_delta()
+        self._frame = (lambda: Text(delta)) if translated else (lambda: Binary(audio))
+        while core.client.take() is not None or core.upstream.take() is not None:
+            continue
+
+    def relay(self, frames: int) -> None:
+        """One after the other, 20 ms apart."""
+        for _ in range(frames):
+            self.session.advance(0.02)
+            self.relay_one()
+
+    def relay_one(self) -> None:
+        """In, and out where it is written."""
+        self._receive(self._frame())
+        assert self._take() is not None
+
+    def steps(self) -> int:
+        """What one frame takes now; of ten, since a resampler's are not all alike."""
+        return round(sum(steps(self.relay_one) for _ in range(10)) / 10)
+
+
+def _openai(size: int, plugins: Sequence[object]) -> Driver:
+    def translator(session: TranslatorSession) -> Translator:
+        return OpenAITranslator(session, OpenAISettings(response_timeout=86400))
+
+    session = drive(translator=translator, plugins=plugins)
+    session.client(Text(settings_for(size)))
+    session.upstream({"type": "session.updated", "session": {}})
+    session.upstream({"type": "response.created", "response": {"id": "resp_1"}})
+    session.upstream(Text(audio_delta()))
+    return session
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the budgets are those of 3.11")
+@pytest.mark.parametrize("name", STEPS)
+def test_a_frame_of_audio_takes_no_more_steps_than_its_budget(name: str) -> None:
+    way = Way(name)
+    way.relay(500)
+    assert way.steps() <= STEPS[name]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_frame_takes_as_many_steps_after_minutes_as_at_first_and_leaves_nothing(name: str) -> None:
+    way = Way(name)
+    way.relay(500)
+    at_first = way.steps()
+    gc.collect()
+    blocks = sys.getallocatedblocks()
+    way.relay(20_000)
+    gc.collect()
+    assert sys.getallocatedblocks() - blocks < 100
+    assert way.steps() == at_first
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_logging_and_redaction_take_few_steps_of_an_audio_frame(name: str) -> None:
+    plain, watched = Way(name), Way(name, OPTIONAL)
+    plain.relay(500)
+    watched.relay(500)
+    assert watched.steps() <= 1.05 * plain.steps()
+
+
+@pytest.fixture
+def load_core() -> Iterator[None]:
+    """The driver on its own core for as long as the test runs."""
+    before = os.sched_getaffinity(0)
+    stay_off(LOAD_CORE)
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.mark.usefixtures("load_core")
+@pytest.mark.skipif(not instructions.available(), reason="valgrind is not installed")
+def test_the_processor_takes_no_more_instructions_for_a_frame_than_its_budget(tmp_path: Path) -> None:
+    counts = {kind: instructions.count(tmp_path, kind) for kind in (BASELINE, OPENAI, DEEPGRAM)}
+    ratios = {
+        (kind, direction): round(counts[kind][direction] / counts[BASELINE][direction], 2)
+        for kind, direction in INSTRUCTIONS
+    }
+    assert all(ratios[key] <= INSTRUCTIONS[key] for key in ratios), ratios
