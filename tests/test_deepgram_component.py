@@ -183,11 +183,18 @@ def test_everything_else_of_the_upstream_goes_down_byte_for_byte_dgm_15(frame):
 def test_what_may_not_precede_settings_waits_and_injections_go_first():
     s = open_session()
     inject = {"type": "InjectUserMessage", "content": "hi"}
-    s.client(b"\0\0", inject, {"type": "KeepAlive"})
-    assert s.to_upstream() == [{"type": "KeepAlive"}]
+    s.client(b"\0\0", inject)
+    assert s.to_upstream() == []
     s.client(SETTINGS)
     s.upstream({"type": "SettingsApplied"})
     assert s.to_upstream() == [SETTINGS, inject, b"\0\0"]
+
+
+def test_a_keep_alive_before_the_settings_stays_here_as_deepgram_would_refuse_it():
+    s = open_session()
+    keep_alive = {"type": "KeepAlive"}
+    s.client(keep_alive, SETTINGS, keep_alive)
+    assert s.to_upstream() == [SETTINGS, keep_alive]
 
 
 def test_early_frames_wait_until_the_upstream_is_there_dgm_5():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import sys
@@ -163,6 +164,17 @@ async def test_a_caller_that_never_sends_its_body_is_not_waited_for(monkeypatch)
         client.post(url + "/v1/auth/grant", data=body(), headers=AS_CLIENT) as answer,
     ):
         assert answer.status == 408
+
+
+async def test_a_body_that_is_far_too_long_is_refused_in_the_same_shape():
+    async with (
+        asyncio.timeout(10),
+        granting(grant="own") as url,
+        aiohttp.request(
+            "POST", url + "/v1/auth/grant", data=io.BytesIO(bytes(1_100_000)), headers=AS_CLIENT
+        ) as answer,
+    ):
+        assert is_refusal((answer.status, await answer.json(), answer.headers), 413)
 
 
 def test_without_pyjwt_the_operator_is_told_what_to_install(monkeypatch):

@@ -90,6 +90,22 @@ def test_words_after_their_audio_do_not_end_the_turn_when_more_audio_follows_dgm
     assert heard(s) == PAIR
 
 
+def test_an_upstream_that_sends_its_own_done_is_waited_for_between_sentences_dgm_6():
+    s = listening(audio_done_after=0.5, turn_done_after=5)
+    s.upstream(AUDIO, words("One."), DONE)
+    heard(s)
+    for sentence in ("Two.", "Three."):
+        s.upstream(AUDIO, words(sentence))
+        s.advance(2)  # the next sentence takes its time
+        assert heard(s) == ["audio", "ConversationText"]
+    s.upstream(DONE)
+    assert heard(s) == PAIR
+    s.upstream(AUDIO, words("Four."))
+    heard(s)
+    s.advance(5.1)
+    assert heard(s) == PAIR
+
+
 def test_history_and_reports_after_the_words_put_nothing_off_dgm_6():
     s = listening(audio_done_after=0.5)
     s.upstream(AUDIO, words())

@@ -197,6 +197,19 @@ def test_a_service_there_is_not_is_refused_by_name():
     assert by_service.__doc__
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("agent_url", "https://api.eu.deepgram.com", "ws:// or wss://"),
+        ("listen_url", "api.eu.deepgram.com", "ws:// or wss://"),
+        ("rest_url", "wss://api.eu.deepgram.com", "http:// or https://"),
+    ],
+)
+def test_a_base_with_another_scheme_is_refused_with_the_right_one(name, value, wanted):
+    with pytest.raises(SettingsError, match=f"begins with {wanted}"):
+        make_app(api_key=KEY, **{name: value})
+
+
 def test_customary_variables_are_read_dgm_14():
     environ = {
         "VITE_DEEPGRAM_API_KEY": KEY,

@@ -126,7 +126,6 @@ def test_records_of_messages_can_be_left_out_and_turns_are_counted_still(records
     [
         ("a\nb\x1b[2J", "a?b?[2J"),
         ("x" * 500, "x" * 128),
-        (7, ""),
         ("two words", "two words"),
     ],
 )

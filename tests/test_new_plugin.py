@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
-import venv
 from pathlib import Path
 
 import distributions
 import pytest
+from wheels import build_wheel, empty_environment, host_wheel, run
 
 from voiceproxy import UsageError, __version__
 from voiceproxy.cli import main
@@ -99,33 +100,54 @@ def test_a_new_plugin_passes_its_own_tests(tmp_path: Path):
     assert "4 passed" in done.stdout
 
 
-def _run(*command: object, cwd: Path) -> str:
-    done = subprocess.run(
-        [str(one) for one in command], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+# In an environment of its own, as a stranger installs it.
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with voiceproxy and nothing but what it needs."""
+    place = tmp_path_factory.mktemp("stranger")
+    python = empty_environment(place / "venv")
+    run(python, "-m", "pip", "install", "--quiet", host_wheel(place), cwd=place)
+    return python
+
+
+def _pip(python: Path, *arguments: object) -> None:
+    run(python, "-m", "pip", *arguments, "--quiet", cwd=python.parent)
 
 
 @pytest.mark.deep
-def test_the_template_is_built_installed_found_run_and_uninstalled(tmp_path: Path):
-    source = tmp_path / "source"
-    for name in _run("git", "ls-files", cwd=ROOT).splitlines():
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    for tree in (source, source / "docs" / "plugin-template"):
-        _run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, tree, cwd=tmp_path)
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    wheels = sorted(tmp_path.glob("*.whl"))
-    assert len(wheels) == 2
-    _run(python, "-m", "pip", "install", "--quiet", *wheels, cwd=tmp_path)
-    listed = _run(python, "-m", "voiceproxy", "plugins", "-v", cwd=tmp_path)
+def test_the_template_is_built_installed_found_run_and_uninstalled(stranger, tmp_path: Path):
+    tree = write_plugin("echo-words", tmp_path)
+    _pip(stranger, "install", build_wheel(tree, tmp_path))
+    listed = run(stranger, "-m", "voiceproxy", "plugins", "-v", cwd=tmp_path)
     assert "echo-words  voiceproxy_echo_words  voiceproxy-echo-words 0.1.0" in listed
     assert "VOICEPROXY_ECHO_WORDS_WORD" in listed
-    _run(python, "-m", "pip", "install", "--quiet", "pytest", "pytest-aiohttp", cwd=tmp_path)
-    tests = source / "docs" / "plugin-template"
-    assert "4 passed" in _run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=tests)
-    _run(python, "-m", "pip", "uninstall", "--yes", "voiceproxy-echo-words", cwd=tmp_path)
-    assert "echo-words" not in _run(python, "-m", "voiceproxy", "plugins", cwd=tmp_path)
+    _pip(stranger, "install", "pytest", "pytest-aiohttp")
+    tests = run(stranger, "-m", "pytest", "-p", "no:cacheprovider", "tests", cwd=tree)
+    assert "4 passed" in tests
+    _pip(stranger, "uninstall", "--yes", "voiceproxy-echo-words")
+    assert "echo-words" not in run(stranger, "-m", "voiceproxy", "plugins", cwd=tmp_path)
+
+
+@pytest.mark.deep
+def test_a_wheel_for_another_version_is_refused_as_the_docs_say(stranger, tmp_path: Path):
+    tree = write_plugin("echo-words", tmp_path)
+    project = tree / "pyproject.toml"
+    [needs] = tomllib.loads(project.read_text())["project"]["dependencies"]
+    project.write_text(project.read_text().replace(needs, "voiceproxy>=9,<10"))
+    wheel = build_wheel(tree, tmp_path)
+    refused_by_pip = run(
+        stranger, "-m", "pip", "install", "--no-index", wheel, cwd=tmp_path, fails=True
+    )
+    assert "voiceproxy<10,>=9" in refused_by_pip
+    _pip(stranger, "install", "--no-deps", wheel)
+    plugins = ["--plugin", "openai", "--plugin", "simulator", "--plugin", "echo-words"]
+    said = run(stranger, "-m", "voiceproxy", *plugins, cwd=tmp_path, fails=True)
+    page = (ROOT / "docs" / "how-to" / "publish-a-plugin.md").read_text()
+    [_, shown] = page.split("```text refusal\n")
+    shown = re.sub(r"this is voiceproxy [\d.]+", f"this is voiceproxy {__version__}", shown)
+    assert said == shown.partition("```")[0]
+    listed = run(stranger, "-m", "voiceproxy", "plugins", "-v", cwd=tmp_path, fails=True)
+    assert "  cannot be loaded: plugin 'echo-words'" in listed
+    _pip(stranger, "uninstall", "--yes", "voiceproxy-echo-words")

@@ -17,7 +17,7 @@ KEY = "sk-marker-4711/+and-more"
 PARTLY = KEY[:-5]
 """Another credential, which the key begins with."""
 IN_QUERY = "jwt/of+the=client"
-WITH_TOKEN = f"/?model=general&access_token={quote(IN_QUERY, safe='')}"
+WITH_TOKEN = f"/?model=general&keyterm=credentials&access_token={quote(IN_QUERY, safe='')}"
 BODY = {"err_code": "INVALID_AUTH", "err_msg": "Invalid credentials.", "request_id": "up-1"}
 UPGRADE = {
     "Connection": "Upgrade",

@@ -28,6 +28,7 @@ from running import (
 
 from voiceproxy import Binary, Close, Session, Text, Upstream, hookimpl
 from voiceproxy.app import RECEPTION
+from voiceproxy.leg import UNSENT_BYTES
 from voiceproxy.testing import FakeBackend, FakeUpstream, connected, listening
 
 both_loops = pytest.mark.both_loops
@@ -409,7 +410,7 @@ async def test_the_kernel_hides_little_unsent_speech(monkeypatch):
                 ]
                 peer = request.transport.get_extra_info("socket")
                 set_options.append(peer.getsockopt(socket.IPPROTO_TCP, lowat))
-    assert set_options == [16384]
+    assert set_options == [UNSENT_BYTES]
 
 
 def _visits(task):

@@ -7,7 +7,17 @@ import pytest
 from aiohttp import web
 from session_parts import APPLIED, SETTINGS, Plain, inject, many, plugin, ready, relaying, say
 
-from voiceproxy import Binary, ClientFault, Close, SessionError, Text, Upstream, UpstreamFault
+from voiceproxy import (
+    Binary,
+    ClientFault,
+    Close,
+    SessionError,
+    Text,
+    Upstream,
+    UpstreamFault,
+    outbox,
+    session,
+)
 from voiceproxy.chains import compile_chains
 from voiceproxy.inputs import MAX_GENERATED
 from voiceproxy.introduction import Introduction
@@ -546,6 +556,54 @@ def test_a_client_that_does_not_read_stops_the_reading_of_the_upstream():
     assert (s.core.upstream_may_send, s.core.client_may_send) == (False, True)
     s.to_client()
     assert s.core.upstream_may_send
+
+
+@pytest.fixture
+def ten_frames(monkeypatch):
+    for module in (session, outbox):
+        monkeypatch.setattr(module, "MAX_FRAMES", 10)
+
+
+def test_so_many_frames_stop_the_reading_of_either_side_however_small(ten_frames):
+    s = relaying()
+    s.upstream(*[b"x"] * 9)
+    s.client(*[b"x"] * 9)
+    assert (s.core.upstream_may_send, s.core.client_may_send) == (True, True)
+    s.upstream(b"x")
+    s.client(b"x")
+    assert (s.core.upstream_may_send, s.core.client_may_send) == (False, False)
+    assert s.core.client.full
+    s.to_client()
+    s.to_upstream()
+    assert (s.core.upstream_may_send, s.core.client_may_send) == (True, True)
+
+
+def test_so_many_frames_that_wait_for_the_settings_stop_the_reading_too(ten_frames):
+    s = drive(translator=Plain)
+    s.client(*[inject("a"), b"x"] * 5)
+    assert not s.core.client_may_send
+    s.client(SETTINGS)
+    s.upstream(APPLIED)
+    s.to_upstream()
+    assert s.core.client_may_send
+
+
+def test_so_many_frames_behind_a_held_one_stop_the_reading_too(ten_frames):
+    holds = []
+
+    def hold_text(session, text):
+        holds.append(session.hold(text, 5))
+        return True
+
+    s = relaying(plugin("holder", client_frame=hold_text, upstream_frame=hold_text))
+    s.client(say("a"), *[b"x"] * 10)
+    s.upstream(say("a"), *[b"x"] * 10)
+    assert (s.core.upstream_may_send, s.core.client_may_send) == (False, False)
+    for hold in holds:
+        hold.release(None)
+    s.to_client()
+    s.to_upstream()
+    assert (s.core.upstream_may_send, s.core.client_may_send) == (True, True)
 
 
 def test_what_waits_for_the_settings_counts_too():

@@ -27,10 +27,16 @@ def provider(place: str, **fields: Any) -> Message:
     return settings(**{place: {"provider": fields}})
 
 
+def flux(**fields: Any) -> Message:
+    return provider("listen", type="deepgram", version="v2", model="flux-general-en", **fields)
+
+
 AVAILABLE = [
     provider("think", type="open_ai", model="gpt-4o-mini"),
     provider("think", type="open_ai", model="o4-mini"),
     provider("think", type="anthropic", model="claude-sonnet-4-20250514"),
+    provider("think", type="open_ai", model="gpt-4o", temperature=2),
+    provider("think", type="anthropic", model="claude-x", temperature=0),
     provider("think", type="google", model="gemini-2.5-flash"),
     provider("think", type="groq", model="openai/gpt-oss-20b"),
     provider("think", type="deepgram", model="think-fast"),
@@ -38,6 +44,7 @@ AVAILABLE = [
     provider("listen", type="deepgram"),
     provider("listen", type="deepgram", model="nova-3"),
     provider("listen", type="deepgram", version="v2", model="flux-general-en"),
+    flux(eot_threshold=1, eager_eot_threshold=0.3, eot_timeout_ms=500),
     provider("speak", type="deepgram", model="aura-asteria-en"),
     provider("speak", type="deepgram", version="v2", model="flux-kit-en", expressivity=3),
     provider("speak", type="eleven_labs", model_id="eleven_turbo_v2_5"),
@@ -76,6 +83,17 @@ UNAVAILABLE = [
     (provider("speak", type="deepgram", model="alloy"), "agent.speak.provider.model"),
     (provider("speak", type="eleven_labs", model_id="tts-1"), "agent.speak.provider.model_id"),
     (settings(functions=[{"name": "f"}, {}]), "agent.think.functions[1].name"),
+    (
+        provider("think", type="open_ai", model="gpt-4o", temperature=2.1),
+        "agent.think.provider.temperature must be from 0 to 2",
+    ),
+    (
+        provider("think", type="anthropic", model="claude-x", temperature=1.1),
+        "agent.think.provider.temperature must be from 0 to 1",
+    ),
+    (flux(eot_threshold=0.4), "agent.listen.provider.eot_threshold must be from 0.5 to 1"),
+    (flux(eager_eot_threshold=0.95), "agent.listen.provider.eager_eot_threshold"),
+    (flux(eot_timeout_ms=10), "agent.listen.provider.eot_timeout_ms"),
 ]
 
 

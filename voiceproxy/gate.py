@@ -52,6 +52,11 @@ class Gate:
         self.bytes = 0
         """What waits for the Settings to be applied."""
 
+    @property
+    def frames(self) -> int:
+        """How many frames wait for that."""
+        return len(self._injects) + len(self._rest)
+
     def client_frame(self, frame: Frame) -> None:
         """A frame every plugin let pass."""
         if isinstance(frame, Binary):

@@ -65,9 +65,9 @@ def voiceproxy_client_frame(
 
     Synchronous. Return None to let it pass, True to drop it; to replace it, send another with
     ``session.to_upstream`` and return True. An implementation that names ``message`` runs for text
-    frames that hold a JSON object, only, and gets its own parsed copy; one that names ``text``
-    runs for every text frame, whatever it holds; one that names neither sees audio too. Raising
-    ends this session with ``Error`` code ``plugin_failed``.
+    frames that hold a message, a JSON object with a string ``type``, and gets its own parsed copy;
+    one that names ``text`` runs for every text frame, whatever it holds; one that names neither
+    sees audio too. Raising ends this session with ``Error`` code ``plugin_failed``.
     """
 
 

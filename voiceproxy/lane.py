@@ -82,6 +82,11 @@ class Lane:
             return
         self._deliver(frame)
 
+    @property
+    def held_frames(self) -> int:
+        """How many frames wait behind held ones."""
+        return sum(len(line.waiting) for line in self._lines.values()) if self._lines else 0
+
     def is_clear_for(self, frame: Frame) -> bool:
         """True when no plugin looks at such a frame and nothing is held."""
         chain = self._text if isinstance(frame, Text) else self._binary
@@ -260,11 +265,15 @@ def _in_place_of(frame: Frame, sent: Frame) -> Frame:
 
 
 def _own_copy(frame: Frame) -> dict[str, Any] | None:
-    """The frame's JSON object, parsed for one plugin alone; None when it holds none."""
+    """The frame's message, parsed for one plugin alone; None when it holds none.
+
+    A message has a type, so that a plugin can look at it without a doubt.
+    """
     if not isinstance(frame, Text):
         return None
     try:
         message = frame.message()
     except ValueError:
         return None
-    return message if isinstance(message, dict) else None
+    has_type = isinstance(message, dict) and isinstance(message.get("type"), str)
+    return message if has_type else None

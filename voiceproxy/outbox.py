@@ -7,6 +7,9 @@ from collections import deque
 from voiceproxy.closing import Traffic
 from voiceproxy.frames import Binary, Close, Frame
 
+MAX_FRAMES = 32_768
+"""How many frames may wait, however small: each takes a hundred bytes beside its payload."""
+
 
 class Outbox:
     """A bounded queue of frames with an optional close frame behind them.
@@ -32,7 +35,7 @@ class Outbox:
     @property
     def full(self) -> bool:
         """True when whoever can stop filling it must stop."""
-        return self.bytes >= self.limit
+        return self.bytes >= self.limit or len(self._frames) >= MAX_FRAMES
 
     @property
     def overflowing(self) -> bool:

@@ -32,7 +32,7 @@ MAX_QUOTED = 500
 LEAST_SECRET = 8
 """Shorter words of a header are no credential: ``Bearer``, ``v1``."""
 
-_SECRET_NAME = re.compile("auth|cred|jwt|key|pass|secret|sig|token", re.IGNORECASE)
+_SECRET_NAME = re.compile("auth|cred|jwt|key$|pass|secret|sig|token", re.IGNORECASE)
 """Parameters of a query whose values may be one."""
 
 

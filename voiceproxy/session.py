@@ -25,7 +25,7 @@ from voiceproxy.inputs import MAX_GENERATED, Inputs, Origin, Source, Step
 from voiceproxy.introduction import Introduction, SessionLog
 from voiceproxy.lane import Lane
 from voiceproxy.lifecycle import open_upstream
-from voiceproxy.outbox import Outbox
+from voiceproxy.outbox import MAX_FRAMES, Outbox
 from voiceproxy.remains import leave_to
 from voiceproxy.state import State
 
@@ -163,15 +163,19 @@ class SessionCore:
     @property
     def client_may_send(self) -> bool:
         """False while what the client sends has nowhere to go; then its reading stops."""
-        waiting = self.upstream.bytes + self.to_upstream.held_bytes
+        box, lane = self.upstream, self.to_upstream
+        waiting, frames = box.bytes + lane.held_bytes, len(box) + lane.held_frames
         if self.gate is not None:
             waiting += self.gate.bytes
-        return waiting < self.upstream.limit
+            frames += self.gate.frames
+        return waiting < box.limit and frames < MAX_FRAMES
 
     @property
     def upstream_may_send(self) -> bool:
         """False while the client does not take what the upstream sends."""
-        return self.client.bytes + self.to_client.held_bytes < self.client.limit
+        box, lane = self.client, self.to_client
+        waiting, frames = box.bytes + lane.held_bytes, len(box) + lane.held_frames
+        return waiting < box.limit and frames < MAX_FRAMES
 
     # Inputs.
 
@@ -273,10 +277,7 @@ class SessionCore:
     @property
     def lane(self) -> Lane | None:
         """The direction whose hook is being called; None outside a frame hook."""
-        for lane in (self.to_upstream, self.to_client):
-            if lane.frame is not None:
-                return lane
-        return None
+        return next((it for it in (self.to_upstream, self.to_client) if it.frame is not None), None)
 
     def name_of(self, place: int) -> str:
         """The plugin at that place; the translator stands behind them all."""

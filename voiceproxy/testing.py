@@ -2,7 +2,7 @@
 
 Three levels: ``drive`` runs a real session with a fake clock and no socket; ``serve`` runs a real
 proxy on a loopback socket; ``FakeBackend`` and ``FakeUpstream`` stand behind it, ``connected`` is a
-client before it.
+client before it, and a ``FaultyLine`` can be put between any two of them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from voiceproxy.app import furnish
 from voiceproxy.backend import Dialect, SpokenProtocol, Translator, Upstream, agent_error
 from voiceproxy.chains import compile_chains
 from voiceproxy.errors import UpstreamFault
+from voiceproxy.faults import Fault, FaultyLine
 from voiceproxy.frames import NORMAL, Binary, Close, Frame, Text
 from voiceproxy.handle import Introduction, TranslatorSession
 from voiceproxy.host_settings import HostSettingsSchema
@@ -44,6 +45,9 @@ __all__ = [
     "FakeUpstream",
     "connected",
     "listening",
+    # Bad days of a network
+    "FaultyLine",
+    "Fault",
 ]
 
 T = TypeVar("T")

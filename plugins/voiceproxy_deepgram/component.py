@@ -34,6 +34,8 @@ class ComponentTranslator:
         self._session = session
         self._keep_alive = keep_alive
         self._turns = Turns(session, settings)
+        self._configured = False
+        """The client has sent its Settings."""
 
     def opened(self) -> None:
         """The upstream says ``Welcome`` itself."""
@@ -42,7 +44,11 @@ class ComponentTranslator:
         """The agent takes ``KeepAlive`` only once it has its Settings."""
 
     def client_frame(self, frame: Frame, message: dict[str, Any] | None) -> None:
-        """On to the upstream, made plain."""
+        """On to the upstream, made plain; ``KeepAlive`` only once it has its Settings."""
+        kind = frame.type if isinstance(frame, Text) else ""
+        if kind == "KeepAlive" and not self._configured:
+            return
+        self._configured = self._configured or kind == "Settings"
         if self._keep_alive is not None:
             self._keep_alive.client_frame(frame)
         self._session.to_upstream(self._plain(frame) if isinstance(frame, Text) else frame)

@@ -49,6 +49,8 @@ class Grant:
                 body = await request.read()
         except TimeoutError:
             return refusal(408, "REQUEST_TIMEOUT", "The body did not come.")
+        except web.HTTPRequestEntityTooLarge:
+            return refusal(413, "PAYLOAD_TOO_LARGE", "The body is too long.")
         return await self._mint(body)
 
 

@@ -22,10 +22,12 @@ _CLIENT_KEY = validate.Regexp(
 
 
 def _base(default: str, schemes: set[str], purpose: str, **metadata: object) -> fields.Url:
+    wanted = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
     return fields.Url(
         schemes=schemes,
         require_tld=False,
         load_default=default,
+        error_messages={"invalid": f"Not an address that begins with {wanted}."},
         metadata={"help": purpose, **metadata},
     )
 
@@ -119,7 +121,7 @@ class DeepgramSettingsSchema(SettingsSchema):
     audio_done_after = _seconds(
         0.5,
         "Component dialect: the silence after which words that follow their audio end the agent's "
-        "turn, if AgentAudioDone has not.",
+        "turn, where AgentAudioDone has never come.",
     )
     turn_done_after = _seconds(
         5.0,

@@ -3,7 +3,8 @@
 Deepgram has no ``AgentDone``, and its ``AgentAudioDone`` may be missing: for a turn the user spoke
 over, and on servers that send an agent's words after their audio (contract OUT-12, DGM-6). Told
 early the pair would be wrong, as more audio follows; so it waits for whichever comes first:
-the upstream's own, the user's next turn, or a silence.
+the upstream's own, the user's next turn, or a silence. The silence after words is short only where
+the upstream has sent no ``AgentAudioDone`` so far: one that sends it knows best.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ class Turns:
         self._session.to_client(frame)
 
     def _audio_done(self, frame: Text) -> None:
+        self._words_end_it_after = self._anything_ends_it_after
         if self._turn in (*OPEN, Turn.DUE):
             done = frame if frame.type == "AgentAudioDone" else AGENT_AUDIO_DONE
             self._end(Turn.ENDED, done)

@@ -65,7 +65,7 @@ def _ratio(load: Load, found: Costs, name: str, base: str, target: float | None)
 
 def everything(directory: Path, given: argparse.Namespace) -> list[Figure]:
     """All figures, in order."""
-    plugins = [name for name in given.plugins.split(",") if name]
+    plugins = [name for name in given.plugins.split(",") if name not in ("", "none")]
     rounds = given.rounds or (7 if given.quick else 17)
     scale = given.scale or (0.4 if given.quick else 1.0)
     figures: list[Figure] = []

@@ -134,10 +134,10 @@ async def test_an_offer_to_deflate_is_declined_and_none_is_made(path, lines):
     async with wired(path, DEFLATE, *lines) as (client, upstream):
         assert "sec-websocket-extensions" not in client.headers
         assert b"sec-websocket-extensions" not in upstream.head.lower()
-        client.send(TEXT, b'{"type":"KeepAlive"}')
+        client.send(TEXT, b'{"type":"Settings"}')
         [(first, _, payload)] = await upstream.heard(1)
         assert first == 0x80 | TEXT  # no reserved bit
-        assert payload == b'{"type":"KeepAlive"}'
+        assert payload == b'{"type":"Settings"}'
         upstream.send(0x80 | BINARY, bytes(4096))
         async with asyncio.timeout(PATIENCE):
             assert await _read(client.reader) == (0x80 | BINARY, False, bytes(4096))

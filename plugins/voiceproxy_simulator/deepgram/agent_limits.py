@@ -13,6 +13,7 @@ from typing import Any
 from voiceproxy_simulator.deepgram.agent_errors import Fault, invalid_settings
 from voiceproxy_simulator.deepgram.agent_providers import listen_version
 from voiceproxy_simulator.deepgram.audio import RAW
+from voiceproxy_simulator.deepgram.listen_v2_query import EAGER, THRESHOLD, TIMEOUT_MS
 
 FLUX_VOICE = "flux-kit-en"
 """The voice when ``agent.speak`` is absent."""
@@ -40,6 +41,14 @@ _SPEAK = {
 }
 _LISTEN = {"v1": re.compile(r"(nova|enhanced|base|whisper)"), "v2": re.compile(r"flux-")}
 
+_TEMPERATURE = {"open_ai": (0.0, 2.0), "anthropic": (0.0, 1.0)}
+_TURN_ENDS = {
+    "eot_threshold": THRESHOLD,
+    "eager_eot_threshold": EAGER,
+    "eot_timeout_ms": TIMEOUT_MS,
+}
+
+Range = tuple[float, float]
 Provided = Mapping[str, Any]
 
 
@@ -51,9 +60,12 @@ def one_or_more(value: Any) -> list[dict[str, Any]]:
 
 
 def check_think(think: Iterable[Provided]) -> None:
-    """Raise ``Fault`` unless every model of the chain exists."""
+    """Raise ``Fault`` unless every model of the chain exists, at a temperature it can have."""
     for one in think:
-        _check_model("think", one, _THINK.get(one["provider"]["type"]), "model")
+        kind = one["provider"]["type"]
+        _check_model("think", one, _THINK.get(kind), "model")
+        if kind in _TEMPERATURE:
+            _check_ranges("think", one["provider"], {"temperature": _TEMPERATURE[kind]})
 
 
 def check_functions(functions: Iterable[Provided]) -> None:
@@ -71,8 +83,9 @@ def check_speak(speak: Iterable[Provided]) -> None:
 
 
 def check_listen(listen: Provided | None) -> None:
-    """Raise ``Fault`` unless the model exists."""
+    """Raise ``Fault`` unless the model exists and its turns can end so."""
     provider = (listen or {}).get("provider") or {}
+    _check_ranges("listen", provider, _TURN_ENDS)
     if provider.get("model") is not None:
         _check_model("listen", {"provider": provider}, _LISTEN[listen_version(provider)], "model")
 
@@ -106,6 +119,14 @@ def _check_model(place: str, chosen: Provided, known: re.Pattern[str] | None, fi
     model = chosen["provider"][field]
     if not known.match(model):
         raise _unavailable(f"agent.{place}.provider.{field}", model)
+
+
+def _check_ranges(place: str, provider: Provided, ranges: Mapping[str, Range]) -> None:
+    for name, (low, high) in ranges.items():
+        value = provider.get(name)
+        if value is not None and not low <= value <= high:
+            path = f"agent.{place}.provider.{name}"
+            raise invalid_settings(f"{path} must be from {low:g} to {high:g}.")
 
 
 def _unavailable(path: str, model: str) -> Fault:
