@@ -210,6 +210,12 @@ def test_a_base_with_another_scheme_is_refused_with_the_right_one(name, value, w
         make_app(api_key=KEY, **{name: value})
 
 
+def test_the_name_of_a_container_is_a_host():
+    base = "ws://my_engine:8080/with_a_path"
+    made = settings_of(make_app(agent_url=base, listen_url=base), DeepgramSettings)
+    assert made.agent_url == base
+
+
 def test_customary_variables_are_read_dgm_14():
     environ = {
         "VITE_DEEPGRAM_API_KEY": KEY,

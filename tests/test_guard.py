@@ -135,6 +135,8 @@ def test_other_names(host):
         (["access_token.a.b.c"], "access_token.a.b.c"),
         (["x", "access_token.a.b.c"], "access_token.a.b.c"),
         (["graphql-ws"], "graphql-ws"),
+        (["eyJhbGci.eyJleHAi.c2ln", "graphql-ws"], "graphql-ws"),
+        (["eyJhbGci.eyJleHAi.c2ln"], "eyJhbGci.eyJleHAi.c2ln"),
     ],
 )
 def test_a_subprotocol_is_answered_with_one_that_is_offered_and_no_key(offered, answer):

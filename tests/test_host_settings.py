@@ -26,6 +26,7 @@ def test_the_defaults_are_safe_and_documented_here():
         block_warning=1.0,
         settings_timeout=15.0,
         close_timeout=5.0,
+        drain_timeout=30.0,
         heartbeat=20.0,
         client_buffer=4 * MIB,
         upstream_buffer=4 * MIB,

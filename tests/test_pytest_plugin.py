@@ -10,7 +10,7 @@ import pytest
 from running import echo, hear_one, refused
 
 from voiceproxy import Session, hookimpl
-from voiceproxy.testing import FakeBackend
+from voiceproxy.testing import Caller, FakeBackend, connected
 
 
 class Shout:
@@ -127,3 +127,31 @@ def test_a_broken_rule_of_the_contract_shows_what_was_compared(tmp_path: Path):
     assert "AssertionError: assert ['SettingsApplied'] == ['Welcome', 'SettingsApplied']" in (
         done.stdout
     ), done.stdout + done.stderr
+
+
+# What a caller does not hear.
+
+
+async def test_a_caller_whose_connection_ends_says_what_it_waited_for(
+    fake_upstream, voiceproxy_serve
+):
+    async def leave(socket, request):
+        await socket.close(code=4001)
+
+    upstream = await fake_upstream(leave)
+    url = await voiceproxy_serve(FakeBackend(upstream.url))
+    async with connected(url + "/fake") as socket:
+        with pytest.raises(AssertionError, match="closed with 4001 before Never"):
+            await Caller(socket).until("Never")
+
+
+async def test_a_caller_that_waits_in_vain_says_what_it_heard(fake_upstream, voiceproxy_serve):
+    upstream = await fake_upstream(echo)
+    url = await voiceproxy_serve(FakeBackend(upstream.url))
+    async with connected(url + "/fake") as socket:
+        caller = Caller(socket, patience=0.1)
+        await caller.say({"type": "KeepAlive"})
+        with pytest.raises(
+            AssertionError, match=r"no Never {'n': 1} within 0.1 s; heard \['KeepAlive'\]"
+        ):
+            await caller.until("Never", n=1)

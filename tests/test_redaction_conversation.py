@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -85,6 +86,35 @@ def test_digits_of_the_history_a_client_hands_over_are_completed_by_spoken_ones(
     contents = [one["content"] for one in seen["agent"]["context"]["messages"]]
     assert contents == ["4111 1111", "1111", "Go on, [phone]."]
     assert hear_all(redacted, "1111") == ["[card]"]
+
+
+def test_digits_of_the_history_are_completed_by_later_ones_of_the_same_history():
+    redacted = Redacted()
+    contents = ("4111 1111", "1111 1111", "4111 1111")
+    past = [{"role": "user", "content": content} for content in contents]
+    seen = redacted.say({"type": "Settings", "agent": {"context": {"messages": past}}})
+    contents = [one["content"] for one in seen["agent"]["context"]["messages"]]
+    assert contents == ["4111 1111", "[card]", "4111 1111"]
+
+
+@pytest.mark.parametrize("spoken_first", [True, False])
+def test_what_is_spoken_and_what_is_typed_complete_each_other_before_either_is_told_again(
+    spoken_first: bool,
+):
+    redacted = Redacted()
+    typed = {"type": "InjectUserMessage", "content": "1111 1111"}
+    if spoken_first:
+        redacted.hear(transcript("4111 1111", final=True))
+        assert redacted.say(typed)["content"] == "[card]"
+    else:
+        redacted.say({**typed, "content": "4111 1111"})
+        assert redacted.hear(transcript("1111 1111", final=True))["transcript"] == "[card]"
+
+
+def test_two_readings_of_the_same_words_are_no_longer_number():
+    redacted = Redacted()
+    message = transcript("4111 1111", final=True)
+    assert redacted.hear(message) == message
 
 
 def test_a_completing_match_is_hashed_as_a_whole():
@@ -171,6 +201,24 @@ def test_words_that_cannot_be_matched_all_go():
     message = Redacted().hear(transcript("4111111111111111", final=True, words=words))
     seen = [word["word"] for word in message["alternatives"][0]["words"]]
     assert seen == ["[redacted]"] * 4
+
+
+@pytest.mark.parametrize("text", [None, "", [*"41"]])
+def test_words_without_a_transcript_are_read_for_themselves(text: Any):
+    redacted = Redacted()
+    for words, seen in (("4111 1111", "4111 1111"), ("1111 1111", "[card] [card]")):
+        reading = {"transcript": text, "words": spelt(*words.split())}
+        message = {**transcript("", final=True), "transcript": text, "alternatives": [reading]}
+        heard = redacted.hear({**message, "words": spelt(*words.split())})
+        for where in (heard, heard["alternatives"][0]):
+            assert " ".join(word["word"] for word in where["words"]) == seen
+            assert where["transcript"] == text
+
+
+def test_words_of_an_interim_result_without_a_transcript_are_hidden_while_they_are_open():
+    message = transcript("", final=False, words=spelt("call", "206", "555"))
+    [reading] = Redacted().hear(message)["alternatives"]
+    assert [word["word"] for word in reading["words"]] == ["call", "…", "…"]
 
 
 def test_dropped_words_leave_the_list():

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from redaction_observer import Observer, Redacted, conversation_text, spelt
+from redaction_observer import Observer, Redacted, conversation_text, spelt, transcript
 
 from voiceproxy import Text, hookimpl
 from voiceproxy.testing import drive
@@ -82,6 +82,14 @@ def test_dropping_leaves_one_blank_between_the_words_around():
         (f"call {CARD}", "call "),
     ):
         assert redacted.hear(conversation_text(said))["content"] == seen
+
+
+def test_dropping_makes_no_match_of_what_stood_apart():
+    said, seen = (f"4111 1111 {between} 1111 1111 hi" for between in (MAIL, "[email]"))
+    message = transcript(said, final=True, words=spelt(*said.split()))
+    [reading] = Redacted(observers="drop").hear(message)["alternatives"]
+    assert reading["transcript"] == seen
+    assert [word["word"] for word in reading["words"]] == seen.split()
 
 
 @pytest.mark.parametrize("interim", [True, False])
@@ -262,6 +270,27 @@ def test_function_arguments_and_results_are_redacted_part_by_part(arguments: str
     assert message["functions"] == [{**call, "arguments": seen}]
     answer = {"type": "FunctionCallResponse", "id": "c1", "name": "f", "content": arguments}
     assert redacted.say(answer) == {**answer, "content": seen}
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ({"id": CARD, "name": MAIL}, {"id": "[card]", "name": "[email]"}),
+        ({"card": 4111111111111111}, {"card": "[card]"}),
+        (
+            [4111111111111111, {MAIL: {"event": MAIL}}],
+            ["[card]", {"[email]": {"event": "[email]"}}],
+        ),
+        ({"amount": 12, "id": "a"}, {"amount": 12, "id": "a"}),
+    ],
+)
+def test_arguments_and_results_that_are_no_strings_are_redacted_throughout(given: Any, seen: Any):
+    call = {"id": "c1", "name": "pay", "arguments": given, "response": given}
+    redacted = Redacted()
+    request = redacted.hear({"type": "FunctionCallRequest", "functions": [call]})
+    assert request["functions"] == [{**call, "arguments": seen, "response": seen}]
+    response = {"type": "FunctionCallResponse", "id": "c1", "name": "pay", "content": given}
+    assert redacted.say(response) == {**response, "content": seen}
 
 
 def test_what_tells_frames_and_calls_apart_stays_as_it_is():

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from distributions import BACKEND, install
 from proxy_process import SECONDS, run, serving
+from yarl import URL
 
 HANGING = """
     import asyncio
@@ -102,6 +103,31 @@ async def test_it_serves_once_it_is_announced(directory):
         status, _, errors = process.end()
         assert status == 0
         assert "hush" not in "".join(errors)
+
+
+MALFORMED = [
+    b"GET /silent?token=hush&a=\xe9 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /silent HTTP/1.1\r\nHost: localhost\r\nSec-WebSocket-Protocol: token, hush\x01\r\n\r\n",
+    b"GET /silent HTTP/1.1\r\nHost: localhost\r\nAuthorization: Token hush\x00\r\n\r\n",
+    b"GET /silent?token=hush&a=" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+]
+
+
+async def test_a_request_that_is_not_http_is_logged_without_what_it_says(directory):
+    """aiohttp's own line quotes it, credentials included."""
+    with serving(directory, "--plugin", "silent", "--log-level", "debug") as process:
+        address = URL(process.url)
+        async with asyncio.timeout(SECONDS):
+            for request in MALFORMED:
+                reader, writer = await asyncio.open_connection(address.host, address.port)
+                writer.write(request)
+                assert b" 400 " in await reader.readline()
+                writer.close()
+        process.send(signal.SIGINT)
+        _, _, errors = process.end()
+    lines = [line for line in errors if "not HTTP" in line]
+    assert [" WARNING " in line for line in lines] == [True] * len(MALFORMED)
+    assert not [line for line in errors if "hush" in line or "Traceback" in line]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

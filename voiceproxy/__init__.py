@@ -10,6 +10,7 @@ from voiceproxy.app import (
     setup,
     stand_in,
     stand_in_of,
+    stop_sessions,
 )
 from voiceproxy.backend import Checks, Endpoint, Translator, Upstream
 from voiceproxy.chores import Timer
@@ -39,6 +40,7 @@ __all__ = [
     "create_app",
     "setup",
     "endpoints",
+    "stop_sessions",
     # A plugin
     "hookimpl",
     "Session",

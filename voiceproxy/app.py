@@ -228,12 +228,15 @@ def _check(registry: Registry) -> None:
         raise SettingsError(problems)
 
 
-async def stop_sessions(app: web.Application) -> None:
+async def stop_sessions(app: web.Application, drain: float = 0) -> None:
     """Refuse new sessions, answer ``/ready`` with 503 and close every session with 1001.
 
-    For whoever runs the application and wants it to be seen stopping while it still listens;
-    its shutdown does the same.
+    For whoever runs the application and wants it to be seen stopping while it still listens; its
+    shutdown does the same, at once. ``drain``: for at most that many seconds, sessions get a
+    ``Warning`` and are closed as the turns of their agents end; listen and speak have no turns.
     """
+    if drain > 0:
+        await app[RECEPTION].drain(drain)
     await app[RECEPTION].stop()
 
 
@@ -253,6 +256,11 @@ async def _reception_context(app: web.Application) -> AsyncIterator[None]:
     app[RECEPTION].start()
     yield
     await app[RECEPTION].close()
+
+
+def live_sessions(app: web.Application) -> int:
+    """How many sessions there are, those included whose upgrade is not yet answered."""
+    return app[RECEPTION].live
 
 
 async def _health(request: web.Request) -> web.Response:

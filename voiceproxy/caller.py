@@ -10,15 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
-import pytest
 
 Message = dict[str, Any]
 
 
 class Caller:
-    """A client that keeps everything it hears, in order: JSON objects, and audio as bytes."""
+    """A client that keeps everything it hears, in order: JSON objects, and audio as bytes.
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, patience: float) -> None:
+    ``patience``: seconds until what it listens for must have come.
+    """
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, patience: float = 10.0) -> None:
         self.heard: list[Message | bytes] = []
         self.socket = socket
         self._patience = patience
@@ -33,7 +35,10 @@ class Caller:
                 await self.socket.send_str(text)
 
     async def until(self, kind: str, times: int = 1, **fields: object) -> Message:
-        """Listen until a message of that type, with those fields, has come that often in all."""
+        """Listen until a message of that type, with those fields, has come that often in all.
+
+        Raises AssertionError when it does not come in time, or the connection ends before.
+        """
 
         def is_there() -> list[Message]:
             return [
@@ -64,9 +69,10 @@ class Caller:
             async with asyncio.timeout(self._patience):
                 while not done():
                     if not await self._hear():
-                        pytest.fail(f"closed with {self.socket.close_code} before {what}")
+                        raise AssertionError(f"closed with {self.socket.close_code} before {what}")
         except TimeoutError:
-            pytest.fail(f"no {what} within {self._patience:g} s; heard {self.types()}")
+            text = f"no {what} within {self._patience:g} s; heard {self.types()}"
+            raise AssertionError(text) from None
 
     async def _hear(self) -> bool:
         message = await self.socket.receive()

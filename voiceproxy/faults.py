@@ -93,7 +93,7 @@ class FaultyLine:
         self._random = random.Random(seed)  # noqa: S311 - chance, not secrets
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
-        self._live: dict[asyncio.Task[None], _Connection] = {}
+        self._live: set[asyncio.Task[None]] = set()
         self.url = ""
         """The target's URL with this line's host and port."""
 
@@ -138,8 +138,8 @@ class FaultyLine:
             dialler, _ = await loop.sock_accept(listener)
             connection = _Connection(dialler, self._target, self._up, self._down, self._random)
             task = loop.create_task(connection.run(), name="faulty connection")
-            self._live[task] = connection
-            task.add_done_callback(self._live.pop)
+            self._live.add(task)
+            task.add_done_callback(self._live.discard)
 
 
 class _Connection:

@@ -78,6 +78,7 @@ class Gate:
         if message["type"] == "Settings":
             self._settings(frame, message)
         else:
+            self._core.turn.question(message["type"])
             self._in_turn(frame, message)
 
     def _passes_raw(self, kind: str) -> bool:
@@ -204,6 +205,7 @@ class OrderGate(Gate):
         elif frame.type == "Settings":
             self._settings(frame, None)
         elif frame.type in AFTER_SETTINGS:
+            self._core.turn.question(frame.type)
             self._in_turn(frame, None)
         else:
             self._translator.client_frame(frame, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 ANY = "*"
+
+_JWT = re.compile(r"eyJ[\w-]*\.[\w-]+\.")
+"""How a JSON Web Token begins: the base64url of ``{"``, then its claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,8 @@ def answer_to(offered: Sequence[str]) -> str | None:
     """Which offered subprotocol to answer with: one that is no credential by itself.
 
     Clients offer ``token, KEY`` or ``bearer, JWT`` and refuse a connection that answers with
-    nothing; ``access_token.JWT`` comes alone, so it must be echoed.
+    nothing; ``access_token.JWT`` comes alone, so it must be echoed. A bare JWT is answered only to
+    who offers nothing else.
     """
     for scheme in ("token", "bearer"):
         if scheme in offered:
@@ -95,4 +100,5 @@ def answer_to(offered: Sequence[str]) -> str | None:
     for value in offered:
         if value.startswith("access_token."):
             return value
-    return offered[0] if offered else None
+    harmless = [value for value in offered if not _JWT.match(value)]
+    return next(iter(harmless or offered), None)

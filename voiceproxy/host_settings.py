@@ -46,6 +46,7 @@ class HostSettings:
     block_warning: float
     settings_timeout: float
     close_timeout: float
+    drain_timeout: float
     heartbeat: float
     client_buffer: int
     upstream_buffer: int
@@ -144,6 +145,14 @@ class HostSettingsSchema(SettingsSchema):
         load_default=5.0,
         validate=_positive,
         metadata={"help": "Seconds a peer may take to answer a close."},
+    )
+    drain_timeout = fields.Float(
+        load_default=30.0,
+        validate=Range(min=0),
+        metadata={
+            "help": "Seconds sessions may go on after SIGTERM, each to the end of its agent's "
+            "turn; 0 closes them at once."
+        },
     )
     heartbeat = fields.Float(
         load_default=20.0,

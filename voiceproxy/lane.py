@@ -9,6 +9,7 @@ from voiceproxy.chains import Chain, Direction, Link
 from voiceproxy.errors import PluginFault
 from voiceproxy.frames import NORMAL, Frame, Text
 from voiceproxy.hold import Hold, Line, OnTimeout
+from voiceproxy.inputs import MAX_GENERATED
 
 if TYPE_CHECKING:
     from voiceproxy.inputs import Source
@@ -130,9 +131,11 @@ class Lane:
     # What plugins send.
 
     def send_from(self, place: int, frame: Frame) -> None:
-        """Start behind the plugin at that place."""
+        """Start behind the plugin at that place. Raises PluginFault when it is one too many."""
         core = self._core
-        core.count_generated(place)
+        if not self._inputs.count_generated():  # plugins that answer each other for ever
+            where = f"a send (over {MAX_GENERATED:,} from one input)"
+            raise PluginFault(core.name_of(place), where)
         if self.frame is None:
             core.submit_generated(self.send, frame, place + 1)
         else:

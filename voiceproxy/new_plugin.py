@@ -17,6 +17,7 @@ FILES: Mapping[str, str] = {
     "README.md": "README.md.txt",
     "$module/__init__.py": "plugin.py.txt",
     "$module/py.typed": "",
+    "tests/conftest.py": "conftest.py.txt",
     "tests/test_$short.py": "test_plugin.py.txt",
 }
 """The path of each file in the new tree, and its template."""

@@ -27,13 +27,12 @@ import pytest_asyncio
 from aiohttp import ClientWebSocketResponse, web
 
 from voiceproxy.app import create_app, endpoints
-from voiceproxy.testing import Driver, FakeUpstream, connected, drive, listening, serve
+from voiceproxy.testing import Caller, Driver, FakeUpstream, connected, drive, listening, serve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from voiceproxy.backend import Dialect
-    from voiceproxy.caller import Caller
 
 pytest.register_assert_rewrite("voiceproxy.backend_contract")
 

@@ -14,15 +14,15 @@ from aiohttp import hdrs, web
 from voiceproxy.agent import error_codes
 from voiceproxy.dial import UpstreamWebSocket, client_session, dial, usable
 from voiceproxy.errors import PluginFault, Refuse, UpstreamFault
-from voiceproxy.frames import GOING_AWAY, Close
 from voiceproxy.guard import Guard, answer_to, is_loopback, is_loopback_listener
 from voiceproxy.introduction import Introduction, log_fault
 from voiceproxy.lifecycle import Lifecycle
 from voiceproxy.paths import single_slashes
 from voiceproxy.relay import LoopRuntime, Relay, Timing
 from voiceproxy.session import Limits, SessionCore
+from voiceproxy.turn import STOPPED, STOPPING
 from voiceproxy.variants import variant_of
-from voiceproxy.visit import STOPPING, Left, Undialled, Visit, refusal
+from voiceproxy.visit import Left, Undialled, Visit, refusal
 from voiceproxy.watchdog import watching
 
 if TYPE_CHECKING:
@@ -93,19 +93,32 @@ class Reception:
             self._begun = client_session(self._shared), watchdog
         return self._begun[0]
 
+    async def drain(self, seconds: float) -> None:
+        """Refuse new sessions and close each live one when its agent's turn is over.
+
+        Those still there after that many seconds are left as they are.
+        """
+        for visit in self._all_told_to_stop():
+            visit.core.turn.drain()
+        await _wait(list(self._live), seconds)
+
     async def stop(self) -> None:
         """Close every session with 1001, at the same time, and wait for their close hooks."""
-        self.stopping = True
         tasks = list(self._live)
-        for visit in list(self._live.values()):
-            visit.stopping = True
+        for visit in self._all_told_to_stop():
             visit.core.reply_error(error_codes.SERVER_GOING_AWAY, STOPPING)
-            visit.core.shut_down(Close(GOING_AWAY, "the proxy is shutting down"))
+            visit.core.shut_down(STOPPED)
         late = await _wait(tasks, 3 * self._settings.close_timeout + self._settings.hook_timeout)
         for task in late:
             self._live[task].leave()
         for task in await _wait(late, self._settings.close_timeout):
             task.cancel()
+
+    def _all_told_to_stop(self) -> list[Visit]:
+        self.stopping = True
+        for visit in self._live.values():
+            visit.stopping = True
+        return list(self._live.values())
 
     async def close(self) -> None:
         """Give back the client session."""

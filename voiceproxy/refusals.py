@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 8192
 """How much of a refusal's body is looked at."""
 
-BODY_TIMEOUT = 2.0
+BODY_TIMEOUT = 1.0
 """Seconds that may take; the status is known without it."""
 
 MAX_QUOTED = 500

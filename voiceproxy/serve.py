@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from voiceproxy.app import endpoints, stop_sessions
+from voiceproxy.app import endpoints, live_sessions, stop_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +41,27 @@ def configure_logging(level: str) -> None:
     )
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+    logging.getLogger("aiohttp.server").addFilter(without_quotation)
+
+
+def without_quotation(record: logging.LogRecord) -> bool:
+    """Make one plain warning of what aiohttp says about a request that is no HTTP.
+
+    Its traceback quotes the line it stumbled over: a query with its token, a header with its key.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        record.msg, record.args = "refused with %d: a request that is not HTTP", (error.code,)
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def run(app: web.Application, settings: HostSettings) -> int:
-    """Serve until SIGINT or SIGTERM, then close every session. Returns the exit status.
+    """Serve until SIGTERM, which drains, or SIGINT, which closes every session at once.
 
-    0 after a signal, 1 when it cannot listen. A second signal ends the process at once.
+    Returns the exit status: 0 after a signal, 1 when it cannot listen. A second signal ends the
+    process at once.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(app, settings))
@@ -65,28 +81,37 @@ async def _serve(app: web.Application, settings: HostSettings) -> int:
             print(f"voiceproxy: error: {_refusal(settings, error)}", file=sys.stderr)
             return 1
         print(_announcement(app, settings.host, site.port), flush=True)
-        await stop.wait()
-        logger.info("stopping")
-        await stop_sessions(app)  # before the sockets that listen are closed
+        number = await stop
+        await _stop(app, settings.drain_timeout if number == signal.SIGTERM else 0)
     finally:
         await runner.cleanup()
     return 0
 
 
-def _stop_on_signal() -> asyncio.Event:
-    """Return an event the first signal sets; the next one finds the system's own handling."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+async def _stop(app: web.Application, drain: float) -> None:
+    """Close the sessions before the sockets that listen: they answer that it is not ready."""
+    live = live_sessions(app)
+    if drain and live:
+        logger.info("stopping: %d sessions may end their turns, within %g s", live, drain)
+    else:
+        logger.info("stopping")
+    await stop_sessions(app, drain)
 
-    def first_signal() -> None:
-        stop.set()
+
+def _stop_on_signal() -> asyncio.Future[int]:
+    """Return the first signal to come; the next one finds the system's own handling."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[int] = loop.create_future()
+
+    def first_signal(first: int) -> None:
+        stop.set_result(first)
         for number in SIGNALS:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
 
     with suppress(NotImplementedError):  # on Windows Ctrl-C cancels the main task instead
         for number in SIGNALS:
-            loop.add_signal_handler(number, first_signal)
+            loop.add_signal_handler(number, first_signal, number)
     return stop
 
 

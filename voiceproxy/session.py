@@ -17,17 +17,18 @@ from voiceproxy.agent import ONLY
 from voiceproxy.chores import Chores
 from voiceproxy.dialled import Dialled
 from voiceproxy.ending import Ending
-from voiceproxy.errors import PluginFault, SessionError
+from voiceproxy.errors import SessionError
 from voiceproxy.frames import Close, Frame, Text
 from voiceproxy.gate import gate_for
 from voiceproxy.handle import Session, TranslatorSession
-from voiceproxy.inputs import MAX_GENERATED, Inputs, Origin, Source, Step
+from voiceproxy.inputs import Inputs, Origin, Source, Step
 from voiceproxy.introduction import Introduction, SessionLog
 from voiceproxy.lane import Lane
 from voiceproxy.lifecycle import open_upstream
 from voiceproxy.outbox import MAX_FRAMES, Outbox
 from voiceproxy.remains import leave_to
 from voiceproxy.state import State
+from voiceproxy.turn import Turn
 
 if TYPE_CHECKING:
     from voiceproxy.backend import Translator, Upstream
@@ -77,6 +78,7 @@ class SessionCore:
         self.to_client = Lane(self, chains.upstream, Source.UPSTREAM, self._deliver_client)
         if introduction.protocol == "agent":
             self.to_client.barge_in = "UserStartedSpeaking"
+        self.turn = Turn(self)
         self.translator: Translator | None = None
         self.gate: Gate | None = None
         self.closing = False
@@ -208,12 +210,6 @@ class SessionCore:
         else:
             self.inputs.submit_generated(step, *arguments)
 
-    def count_generated(self, place: int) -> None:
-        """Stop plugins that answer each other for ever. Raises PluginFault."""
-        if not self.inputs.count_generated():
-            where = f"a send (over {MAX_GENERATED:,} from one input)"
-            raise PluginFault(self.name_of(place), where)
-
     # Where frames arrive.
 
     def _deliver_upstream(self, frame: Frame) -> None:
@@ -232,10 +228,13 @@ class SessionCore:
             self.submit(self.put_upstream, frame)
 
     def _deliver_client(self, frame: Frame) -> None:
-        if self.gate is not None and isinstance(frame, Text):
-            only = frame.only or ONLY.get(frame.type)
+        if isinstance(frame, Text):
+            only = (frame.only or ONLY.get(frame.type)) if self.gate is not None else None
             if only is not None and only != self.introduction.dialect:
                 return
+            self.turn.text(frame)
+        elif self.turn.listens:
+            self.turn.audio()
         self._put(self.client, frame, self.inputs.origin.source is Source.UPSTREAM)
 
     def _put(self, outbox: Outbox, frame: Frame, paced: bool) -> None:
@@ -262,8 +261,7 @@ class SessionCore:
 
     def reply_error(self, code: str, description: str) -> None:
         """A host-made error the session survives."""
-        if not self.closing:
-            self.ending.reply_error(code, description)
+        self.ending.reply_error(code, description)
 
     # What handles call.
 
@@ -321,7 +319,7 @@ class SessionCore:
         self.client.clear()
         self.upstream.clear()
         lanes = self.to_client, self.to_upstream
-        for insider in (self.inputs, self.chores, self.ending, self.dialled, *lanes):
+        for insider in (self.inputs, self.chores, self.ending, self.dialled, self.turn, *lanes):
             insider.let_go()
 
     def summary(self, before_upgrade: BeforeUpgrade | None = None) -> Closing:

@@ -18,6 +18,7 @@ from multidict import CIMultiDict, MultiDict
 
 from voiceproxy.app import furnish
 from voiceproxy.backend import Dialect, SpokenProtocol, Translator, Upstream, agent_error
+from voiceproxy.caller import Caller
 from voiceproxy.chains import compile_chains
 from voiceproxy.errors import UpstreamFault
 from voiceproxy.faults import Fault, FaultyLine
@@ -44,6 +45,7 @@ __all__ = [
     "FakeBackend",
     "FakeUpstream",
     "connected",
+    "Caller",
     "listening",
     # Bad days of a network
     "FaultyLine",

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from voiceproxy.agent import error_codes
 from voiceproxy.errors import Answer, Refuse, UpstreamFault
+from voiceproxy.turn import STOPPING
 
 if TYPE_CHECKING:
     from voiceproxy.backend import Endpoint
@@ -26,8 +27,6 @@ WATCH_INTERVAL = 0.1
 
 RETRY_AFTER = "5"
 """Seconds after which to come back after a 503."""
-
-STOPPING = "The proxy is shutting down."
 
 ERR_CODES = {
     400: "BAD_REQUEST",

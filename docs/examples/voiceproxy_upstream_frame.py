@@ -3,8 +3,8 @@ from voiceproxy import hookimpl
 
 @hookimpl
 def voiceproxy_upstream_frame(session, message):
-    if message.get("type") == "AgentThinking":
+    if message["type"] == "AgentThinking":
         return True  # dropped
-    if message.get("type") == "ConversationText":
+    if message["type"] == "ConversationText":
         session.observe_as({**message, "content": "..."})  # for logs; the client gets the words
     return None

@@ -21,9 +21,16 @@ _CLIENT_KEY = validate.Regexp(
 )
 
 
+class _Address(fields.Url):
+    """An address whose host may have underscores, as the names of containers do."""
+
+    def _validate(self, value: str) -> None:
+        super()._validate(value.replace("_", "-"))
+
+
 def _base(default: str, schemes: set[str], purpose: str, **metadata: object) -> fields.Url:
     wanted = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
-    return fields.Url(
+    return _Address(
         schemes=schemes,
         require_tld=False,
         load_default=default,

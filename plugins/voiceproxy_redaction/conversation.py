@@ -23,8 +23,8 @@ _PUNCTUATION = " \t\r\n.,;:!?…"
 _ALSO_AFTER: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ConversationText": ("context",),
-        "Transcript": ("ConversationText", "context"),
-        "InjectUserMessage": ("ConversationText", "context"),
+        "Transcript": ("ConversationText", "InjectUserMessage", "context"),
+        "InjectUserMessage": ("ConversationText", "Transcript", "context"),
         "InjectAgentMessage": ("ConversationText", "context"),
     }
 )
@@ -63,6 +63,16 @@ class Conversation:
     def __init__(self, finder: Finder) -> None:
         self.finder = finder
         self._ends: dict[Voice, End] = {}
+
+    def draft(self) -> Conversation:
+        """A copy to try a frame on, which may hold several messages of one role."""
+        copy = Conversation(self.finder)
+        copy._ends.update(self._ends)
+        return copy
+
+    def adopt(self, draft: Conversation) -> None:
+        """What the draft remembers was said."""
+        self._ends = draft._ends
 
     def find(self, voice: Voice | None, text: str, *, final: bool = True) -> Found:
         """Look for matches in a text, also for those that began in an earlier one."""

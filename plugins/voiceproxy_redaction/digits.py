@@ -9,7 +9,7 @@ from typing import NamedTuple
 HYPHENS = r"\-\u2010-\u2015"
 """Inside a character class: what may stand for a hyphen."""
 
-INVISIBLE = r"\u00ad\u200b-\u200d\u2060\ufeff"
+INVISIBLE = r"\x00-\x08\x0e-\x1b\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 """Inside a character class: what nobody sees between two characters."""
 
 BETWEEN = rf"\s{HYPHENS}.,/()+_'*·•{INVISIBLE}"

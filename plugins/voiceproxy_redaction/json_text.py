@@ -24,6 +24,9 @@ TECHNICAL = frozenset(
 WIRING = frozenset({"endpoint", "provider", "credentials", "headers"})
 """Keys of the protocols that hold what a service needs as it is: addresses and credentials."""
 
+DATA = frozenset({"arguments", "response", "content"})
+"""Keys of what functions get and return: JSON in a string, or an object with keys of its own."""
+
 CREDENTIALS = frozenset({"credentials", "headers"})
 """Those of them nobody but the service is to see."""
 
@@ -67,7 +70,7 @@ class Walk:
             return item
         if key == "url" and isinstance(item, str):
             return self._redact(_URL_SECRETS.sub(SECRET, item))
-        return self.protocol(item, depth + 1)
+        return (self.free if key in DATA else self.protocol)(item, depth + 1)
 
     def free(self, value: Any, depth: int = 0) -> Any:
         """Anything: every string, every key of an object, every whole number."""

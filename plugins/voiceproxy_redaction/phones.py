@@ -109,12 +109,15 @@ def _north_american(run: Run, first: int) -> int | None:
 
 def _by_groups(run: Run, first: int) -> int | None:
     """National numbers without a trunk prefix that their groups give away."""
-    groups = [group.digits for group in run.groups[first : first + 3]]
+    groups = [group.digits for group in run.groups[first : first + 4]]
     lengths = [len(group) for group in groups]
     last = None
-    if lengths == [3, 3, 3] and groups[0][0] in "56789":  # Spain, Portugal, Poland
+    if lengths[:3] == [3, 3, 3] and groups[0][0] in "56789":  # Spain, Portugal, Poland
         gaps = run.gap(first + 1), run.gap(first + 2)
         last = first + 2 if gaps in ((" ", " "), ("-", "-")) else None
+    elif lengths == [3, 2, 2, 2] and groups[0][0] in "6789":  # Spain
+        blanks = all(run.gap(index) == " " for index in range(first + 1, first + 4))
+        last = first + 3 if blanks else None
     elif lengths[:2] == [5, 5] and groups[0][0] in "6789":  # India
         last = first + 1
     elif lengths[:2] == [3, 4] and run.gap(first + 1) in ("-", "\u2011"):

@@ -7,14 +7,15 @@ from typing import Any
 import orjson
 
 from voiceproxy import Text
-from voiceproxy_redaction.conversation import Conversation, Voice
+from voiceproxy_redaction.conversation import Conversation, Found
 from voiceproxy_redaction.json_text import Walk
 from voiceproxy_redaction.marks import Marks
 from voiceproxy_redaction.messages import SPOKEN, Words
-from voiceproxy_redaction.words import redact_words
+from voiceproxy_redaction.words import redact_words, spelt_by
 
 TOO_LARGE = "[too large to redact]"
 UNREADABLE = "[not JSON]"
+MASKS = Marks("mask")
 
 
 class Reading:
@@ -25,7 +26,7 @@ class Reading:
         self.too_large = len(text.data) > limit
         """Whether reading it would hold up all other sessions; then nothing of it is told."""
         self._conversation = conversation
-        self._said: list[tuple[Voice, str]] = []
+        self._draft = conversation
 
     def redacted(self, marks: Marks, *, for_wire: bool) -> Text:
         """The frame, encoded anew from what was read; what is no JSON is not told."""
@@ -40,11 +41,10 @@ class Reading:
 
     def remember(self) -> None:
         """What was said counts as said. Once, after the frame was redacted for every side."""
-        for voice, words in self._said:
-            self._conversation.remember(voice, words)
+        self._conversation.adopt(self._draft)
 
     def _message(self, message: Any, marks: Marks, *, for_wire: bool) -> Any:
-        self._said.clear()
+        self._draft = self._conversation.draft()
         done: set[tuple[int, str]] = set()
         walk = Walk(lambda string: self._plain(string, marks), for_wire=for_wire, done=done)
         kind = message.get("type") if isinstance(message, dict) else None
@@ -57,18 +57,26 @@ class Reading:
 
     def _plain(self, string: str, marks: Marks) -> str:
         found = self._conversation.find(None, string)
-        return marks.put(string, found.spans, found.end) if found.spans else string
+        return self._apart(string, found, marks).put(string, *found) if found.spans else string
 
     def _words(self, words: Words, marks: Marks, done: set[tuple[int, str]]) -> None:
-        parent, key = words.parent, words.key
-        text = parent.get(key)
-        if not isinstance(text, str):
-            return
-        found = self._conversation.find(words.voice, text, final=words.final)
-        spelt = parent.get("words")
+        said, spelt = words.parent.get(words.key), words.parent.get("words")
+        text = said if isinstance(said, str) else ""
+        if not text and isinstance(spelt, list):
+            text = spelt_by(spelt)
+        # Another reading of the same words does not go on where the first one ended.
+        before = self._draft if words.counts else self._conversation
+        found = before.find(words.voice, text, final=words.final)
+        marks = self._apart(text, found, marks)
         if isinstance(spelt, list):
-            redact_words(spelt, text, found, self._conversation, words.voice, marks)
-        parent[key] = marks.put(text, found.spans, found.end)
-        done.add((id(parent), key))
+            redact_words(spelt, text, found, before, words.voice, marks)
+        if isinstance(said, str):
+            words.parent[words.key] = marks.put(text, *found) if said else said
+            done.add((id(words.parent), words.key))
         if words.final and words.counts:
-            self._said.append((words.voice, text))
+            self._draft.remember(words.voice, text)
+
+    def _apart(self, text: str, found: Found, marks: Marks) -> Marks:
+        """The marks, or visible ones where dropping would make a match of what stood apart."""
+        drops = marks.mode == "drop" and found.spans
+        return MASKS if drops and self._conversation.finder.find(marks.put(text, *found)) else marks

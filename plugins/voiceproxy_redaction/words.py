@@ -46,6 +46,11 @@ def redact_words(
     _replace(words, gone)
 
 
+def spelt_by(words: Sequence[Any]) -> str:
+    """What the words say, for lack of a transcript."""
+    return " ".join(_spelt(word, SPELLINGS[1]) or _spelt(word, SPELLINGS[0]) for word in words)
+
+
 def _spelt(word: Any, spelling: str) -> str:
     spelt = word.get(spelling) if isinstance(word, dict) else word
     return spelt if isinstance(spelt, str) else ""

@@ -55,7 +55,7 @@ def loads(scale: float) -> list[Load]:
     """Every load; ``scale`` shortens the rounds."""
     frames = round(20 * scale) * SATURATED_LINES * BATCH
     return [
-        *(real_time(n, seconds * scale) for n, seconds in ((10, 1.5), (50, 0.6), (200, 0.4))),
+        *(real_time(n, seconds * scale) for n, seconds in ((10, 1.0), (50, 0.6), (200, 0.4))),
         *(saturated(frames, up=up, batch=batch) for up in (True, False) for batch in (1, BATCH)),
     ]
 

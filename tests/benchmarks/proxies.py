@@ -30,9 +30,9 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory(pid: int) -> int:
-    """Bytes a process occupies and shares with no other."""
+    """Bytes a process has written to: what it shares with others it only reads."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return 1024 * sum(int(size) for size in re.findall(r"Private_\w+:\s+(\d+) kB", rollup))
+    return 1024 * sum(int(size) for size in re.findall(r"Private_Dirty:\s+(\d+) kB", rollup))
 
 
 def environment() -> dict[str, str]:

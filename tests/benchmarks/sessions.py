@@ -20,12 +20,13 @@ PATHS = {
 }
 
 
-def set_up_cost(contestant: Contestant) -> float:
-    """Milliseconds of processor time from a client's upgrade request to ``SettingsApplied``."""
+def set_up_cost(contestant: Contestant, *, settings: bool) -> float:
+    """Milliseconds of processor time for both handshakes, and perhaps up to SettingsApplied."""
     before, lines = contestant.proxy.cpu, []
     for _ in range(SET_UPS):
         line = Line(contestant.proxy, contestant.path, contestant.dialogue)
-        line.apply_settings()
+        if settings:
+            line.apply_settings()
         lines.append(line)
     used = contestant.proxy.cpu - before
     for line in lines:
@@ -37,25 +38,28 @@ def set_ups(
     contestants: Sequence[Contestant], switchboard: Switchboard, rounds: int
 ) -> list[Figure]:
     """Ratios to the baseline."""
-    spent: dict[str, list[float]] = {one.name: [] for one in contestants}
-    for turn in range(rounds + 1):
-        for contestant in contestants:
-            switchboard.idle(0.05)  # the last ones have left by then
-            cost = set_up_cost(contestant)
-            if turn:
-                spent[contestant.name].append(cost)
-    tell(f"set-up: milliseconds: {_medians(spent)}")
-    return [
-        Figure(
-            f"set-up, {name}",
-            ratios(spent[name], spent[BASELINE]),
-            1.3,
-            note=f"{statistics.median(spent[name]):.2f} / "
-            f"{statistics.median(spent[BASELINE]):.2f} ms",
-        )
-        for name in spent
-        if name != BASELINE
-    ]
+    figures = []
+    for name, settings in (("handshakes alone", False), ("to SettingsApplied", True)):
+        spent: dict[str, list[float]] = {one.name: [] for one in contestants}
+        for turn in range(rounds + 1):
+            for contestant in contestants:
+                switchboard.idle(0.05)  # the last ones have left by then
+                cost = set_up_cost(contestant, settings=settings)
+                if turn:
+                    spent[contestant.name].append(cost)
+        tell(f"set-up, {name}: milliseconds: {_medians(spent)}")
+        figures += [
+            Figure(
+                f"set-up, {name}: {backend}",
+                ratios(spent[backend], spent[BASELINE]),
+                1.3,
+                note=f"{statistics.median(spent[backend]):.2f} / "
+                f"{statistics.median(spent[BASELINE]):.2f} ms",
+            )
+            for backend in spent
+            if backend != BASELINE
+        ]
+    return figures
 
 
 def idle_memory(directory: Path, plugins: Sequence[str]) -> list[Figure]:

@@ -104,7 +104,9 @@ def test_a_frame_of_audio_takes_no_more_steps_than_its_budget(name: str) -> None
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_a_frame_takes_as_many_steps_after_minutes_as_at_first_and_leaves_nothing(name: str) -> None:
+def test_a_frame_takes_as_many_steps_after_minutes_as_at_first_and_leaves_nothing(
+    name: str,
+) -> None:
     way = Way(name)
     way.relay(500)
     at_first = way.steps()
@@ -135,7 +137,9 @@ def load_core() -> Iterator[None]:
 
 @pytest.mark.usefixtures("load_core")
 @pytest.mark.skipif(not instructions.available(), reason="valgrind is not installed")
-def test_the_processor_takes_no_more_instructions_for_a_frame_than_its_budget(tmp_path: Path) -> None:
+def test_the_processor_takes_no_more_instructions_for_a_frame_than_its_budget(
+    tmp_path: Path,
+) -> None:
     counts = {kind: instructions.count(tmp_path, kind) for kind in (BASELINE, OPENAI, DEEPGRAM)}
     ratios = {
         (kind, direction): round(counts[kind][direction] / counts[BASELINE][direction], 2)

@@ -6,7 +6,10 @@ import asyncio
 import json
 import re
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -42,22 +45,73 @@ async def test_a_conversation_at_either_url(tmp_path: Path, dialect: str) -> Non
         assert await proxy.stop() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_during_a_reply_gives_the_client_1001_and_status_0(
-    tmp_path: Path, number: int
+SPEAKING = ("--plugin", "openai", "--plugin", "simulator")
+
+
+@asynccontextmanager
+async def counting(directory: Path, up_to: int, *flags: str) -> AsyncIterator[tuple[Any, Any]]:
+    """A server, and a caller who hears its agent count at the pace of speech."""
+    async with (
+        serving(directory, *SPEAKING, *flags) as proxy,
+        calling(f"{proxy.url.origin()}/openai") as caller,
+    ):
+        await caller.hello()
+        await caller.inject(f"count to {up_to}")
+        await caller.until("audio", 2)
+        yield proxy, caller
+
+
+def _check_quiet(proxy: Any) -> None:
+    assert not [line for line in proxy.errors if "Traceback" in line or " ERROR " in line]
+
+
+async def test_sigterm_lets_the_agent_finish_its_turn(tmp_path: Path) -> None:
+    async with counting(tmp_path, 5) as (proxy, caller):
+        proxy.signal(signal.SIGTERM)
+        await proxy.until("stopping: 1 sessions may end their turns, within 30 s")
+        async with aiohttp.ClientSession(proxy.url.origin()) as client:
+            assert (await client.get("/ready")).status == 503
+        closed, heard = await caller.until_closed()
+        assert await proxy.end(5) == 0
+    kinds = [name for name in names(heard) if name != "audio"]
+    assert closed == 1001
+    assert kinds[0] == "Warning"
+    assert kinds[-2:] == ["AgentDone", "AgentAudioDone"]
+    assert "Error" not in kinds
+    [warning] = of_type(heard, "Warning")
+    assert warning["code"] == "SERVER_GOING_AWAY"
+    _check_quiet(proxy)
+
+
+@pytest.mark.parametrize(
+    ("number", "flags", "warned"),
+    [
+        (signal.SIGTERM, ("--drain-timeout", "0.5"), True),
+        (signal.SIGTERM, ("--drain-timeout", "0"), False),
+        (signal.SIGINT, (), False),
+    ],
+    ids=["after-the-drain", "without-a-drain", "interrupted"],
+)
+async def test_a_reply_that_is_cut_off_ends_with_an_error_1001_and_status_0(
+    tmp_path: Path, number: int, flags: tuple[str, ...], warned: bool
 ) -> None:
-    flags = ("--plugin", "openai", "--plugin", "simulator")
-    async with serving(tmp_path, *flags) as proxy:
-        async with calling(f"{proxy.url.origin()}/openai") as caller:
-            await caller.hello()
-            await caller.inject("count to 100")
-            await caller.until("audio", 2)
-            proxy.signal(number)
-            closed, heard = await caller.until_closed()
+    async with counting(tmp_path, 100, *flags) as (proxy, caller):
+        proxy.signal(number)
+        closed, heard = await caller.until_closed()
         assert await proxy.end(5) == 0
     assert closed == 1001
     assert [error["code"] for error in of_type(heard, "Error")] == ["SERVER_GOING_AWAY"]
-    assert not [line for line in proxy.errors if "Traceback" in line or " ERROR " in line]
+    assert len(of_type(heard, "Warning")) == warned
+    _check_quiet(proxy)
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_the_drain_at_once(tmp_path: Path, second: int) -> None:
+    async with counting(tmp_path, 100) as (proxy, _):
+        proxy.signal(signal.SIGTERM)
+        await proxy.until("stopping: ")
+        proxy.signal(second)
+        assert await proxy.end(5) == -second
 
 
 async def test_without_a_key_it_ends_with_2_and_names_the_variable_and_the_simulator(

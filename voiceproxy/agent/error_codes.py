@@ -88,7 +88,10 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
         UPSTREAM_CLOSED: (
             "The upstream is gone. Closes with the upstream's own code, 1011 if it gave none."
         ),
-        SERVER_GOING_AWAY: "The proxy is being stopped or restarted. Closes 1001.",
+        SERVER_GOING_AWAY: (
+            "The proxy is being stopped or restarted. After a Warning the agent may end its turn; "
+            "after an Error there is no more time. Closes 1001."
+        ),
     }
 )
 """Code -> its meaning, and what follows: "The session goes on", or the close code."""

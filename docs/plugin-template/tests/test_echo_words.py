@@ -1,6 +1,4 @@
-import asyncio
-
-from voiceproxy.testing import connected, drive, serve
+from voiceproxy.testing import drive
 
 import voiceproxy_echo_words
 
@@ -27,15 +25,11 @@ def test_the_word_is_a_setting():
     assert answer["content"] == "after me"
 
 
-async def test_a_whole_proxy_with_a_simulated_backend_loads_it_by_its_name():
-    async with (
-        asyncio.timeout(10),
-        serve("openai", "simulator", "echo-words") as url,
-        connected(url + "/openai") as client,
-    ):
-        await client.send_json({"type": "Settings"})
-        while (await client.receive_json())["type"] != "SettingsApplied":
-            pass
-        await client.send_json({"type": "InjectUserMessage", "content": "echo hello"})
-        answer = await client.receive_json()
-    assert answer == {"type": "ConversationText", "role": "assistant", "content": "hello"}
+async def test_it_answers_in_a_whole_conversation_where_it_is_loaded_by_its_name(
+    voiceproxy_simulated,
+):
+    caller = await voiceproxy_simulated("openai", "echo-words")
+    await caller.say({"type": "InjectUserMessage", "content": "echo hello"})
+    await caller.until("ConversationText", role="assistant", content="hello")
+    await caller.rest()
+    assert caller.types() == ["Welcome", "SettingsApplied", "ConversationText"]

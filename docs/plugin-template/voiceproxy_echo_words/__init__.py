@@ -36,7 +36,7 @@ voiceproxy_settings = EchoWordsSettingsSchema
 @hookimpl
 def voiceproxy_client_frame(session: Session, message: dict[str, Any]) -> bool | None:
     """Answer the message, and keep it from the backend, if it begins with the word."""
-    if message.get("type") != "InjectUserMessage":
+    if message["type"] != "InjectUserMessage":
         return None
     word = settings_of(session.app, EchoWordsSettings).word
     first, _, rest = str(message.get("content", "")).partition(" ")
