@@ -18,7 +18,7 @@ test: $(READY) $(NODE_PACKAGES)  ## every test but the long ones, with branch co
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
-deep: $(READY)  ## long property, load and packaging tests
+deep: $(READY) reverse-proxies  ## long property, load and packaging tests
 	$(BIN)/python -m pytest -m deep
 
 fuzz: $(READY)  ## random and longer: make fuzz EXAMPLES=20000
@@ -48,6 +48,15 @@ $(READY): pyproject.toml $(RUNS)
 # Where npm is missing, the tests that need it fail and say how to get it; the others run.
 $(NODE_PACKAGES): $(NODE)/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --loglevel=error --prefix $(NODE) && touch $@; fi
+
+# Where they are missing and cannot be installed, the tests that need them fail and say how.
+.PHONY: reverse-proxies
+reverse-proxies: export PATH := $(PATH):/usr/local/sbin:/usr/sbin
+reverse-proxies:  ## HAProxy and nginx of Debian, which the deep tests run
+	@if ! { command -v haproxy && command -v nginx; } >/dev/null && [ "$$(id -u)" = 0 ] \
+	&& command -v apt-get >/dev/null; then apt-get update --quiet=2 && \
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends \
+	haproxy nginx || true; fi
 
 .PHONY: bench
 bench: PLUGINS ?= logging,redaction

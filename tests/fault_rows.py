@@ -49,8 +49,7 @@ class Undialled:
     @property
     def sees(self) -> str:
         """In words."""
-        after = _told([self.error], self.code)
-        return f"HTTP {self.status} with `{self.error.upper()}`; a browser: {after}."
+        return f"{_told([self.error], self.code)}; deepgram without a browser: HTTP {self.status}."
 
 
 Outcome = GoesOn | Gone | Ends | Undialled

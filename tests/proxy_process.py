@@ -44,7 +44,7 @@ class Process:
         self._process = process
         self._errors: list[str] = []
         self.announcement = process.stdout.readline()
-        found = re.search(r"http://\S+", self.announcement)
+        found = re.search(r"https?://\S+", self.announcement)
         self.url = found.group() if found else ""
 
     def send(self, number: int) -> None:

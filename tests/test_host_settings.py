@@ -16,6 +16,9 @@ def test_the_defaults_are_safe_and_documented_here():
     assert settings() == HostSettings(
         host="127.0.0.1",
         port=8080,
+        tls_cert="",
+        tls_key="",
+        tls_self_signed=False,
         allow_origin=[],
         allow_host=[],
         max_sessions=1000,

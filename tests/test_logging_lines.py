@@ -56,6 +56,33 @@ def test_a_record_is_one_object_on_one_line():
     assert (written["bytes"], written["content"]) == (7, "a\nb")
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("plain", "plain"),
+        ("a b", '"a b"'),
+        ("a\x9b31m\u2028b\u202ec\x7f", r'"a\u009b31m\u2028b\u202ec\u007f"'),
+        ("half \ud800", r'"half \ud800"'),
+        ("\U000e0001 é", r'"\udb40\udc01 é"'),
+    ],
+)
+def test_nothing_in_a_line_of_text_moves_a_terminal(text, written):
+    with console() as stream:
+        emit(logging.INFO, "c1", "message", {"content": text}, {})
+    assert stream.getvalue() == f"INFO [c1] message content={written}\n"
+
+
+def test_an_error_that_orjson_cannot_write_is_written_all_the_same():
+    with console() as stream, json_lines():
+        logger = logging.getLogger("voiceproxy.session")
+        error = ValueError("the header \udcff")
+        logger.error("failed %s", "\udcff", extra={"n": 10**30}, exc_info=error)
+    [written] = _written(stream)
+    assert (written["level"], written["message"]) == ("ERROR", "failed \udcff")
+    assert written["n"] == 10**30
+    assert written["exception"].endswith("ValueError: the header \udcff")
+
+
 def test_fields_without_a_value_are_left_out():
     with console() as stream, json_lines():
         emit(logging.INFO, "c1", "close", {"error.code": None, "turns": 0}, {})

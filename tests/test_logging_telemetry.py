@@ -353,3 +353,19 @@ def test_a_record_that_cannot_be_written_breaks_nothing(capsys):
     finally:
         handler.stop()
     assert "Logging error" in capsys.readouterr().err
+
+
+async def test_a_record_that_cannot_be_encoded_does_not_cost_the_others():
+    async with asyncio.timeout(20), otlp_receiver() as receiver:
+        logs = TelemetryLogs(Resource.create({}), f"{receiver.url}/v1/logs", None)
+        logs.start()
+        logger = logging.getLogger("voiceproxy.session")
+        error = ValueError("the header \udcff")
+        extra = {"header": "\udcff", "n": 10**30, "m": -5}
+        logger.error("failed \udcff", extra=extra, exc_info=error)
+        await asyncio.to_thread(logs.stop)
+    [log] = receiver.logs
+    assert log.body.string_value == r"failed \udcff"
+    attributes = values(log)
+    assert (attributes["header"], attributes["n"], attributes["m"]) == (r"\udcff", str(10**30), -5)
+    assert r"the header \udcff" in attributes["exception.stacktrace"]

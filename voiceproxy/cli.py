@@ -21,6 +21,7 @@ from voiceproxy.flags import Parser, first_parser, parse, serve_parser
 from voiceproxy.host_settings import HostSettings, HostSettingsSchema, configure, read_env_file
 from voiceproxy.plugins import Plugins, installed, named
 from voiceproxy.settings import describe, show
+from voiceproxy.tls import listener_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,9 +59,10 @@ def run_serve(arguments: Sequence[str]) -> int:
         return 0
     settings = configuration[HostSettings]
     serve.configure_logging(settings.log_level)
+    tls = listener_tls(settings, {**dotenv, **_not_blank(os.environ)})
     app = create_app(plugins, configuration=configuration)
     print(f"plugins: {', '.join(_in_order(plugins))}", file=sys.stderr, flush=True)
-    return serve.run(app, settings)
+    return serve.run(app, settings, tls)
 
 
 def run_talk(arguments: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from yarl import URL
@@ -139,7 +140,12 @@ class FaultyLine:
             connection = _Connection(dialler, self._target, self._up, self._down, self._random)
             task = loop.create_task(connection.run(), name="faulty connection")
             self._live.add(task)
-            task.add_done_callback(self._live.discard)
+            task.add_done_callback(partial(self._ended, connection))
+
+    def _ended(self, connection: _Connection, task: asyncio.Task[None]) -> None:
+        """Here, because a task that is cancelled before its first step never runs."""
+        self._live.discard(task)
+        connection.close()
 
 
 class _Connection:
@@ -153,25 +159,29 @@ class _Connection:
         self._address = target.host, target.port
         self._ways = up, down
         self._random = chance
+        self._in_order = False
 
     async def run(self) -> None:
         """Until both directions have ended, or either is broken; then both ends are reset."""
         _prepare(self._dialler)
-        ends = self._dialler, self._target
         try:
             await asyncio.get_running_loop().sock_connect(self._target, self._address)
             await _all(
                 self._carry(self._ways[0], self._dialler, self._target),
                 self._carry(self._ways[1], self._target, self._dialler),
             )
+            self._in_order = True
         except _Cut:
-            pass  # both ends are closed in order, in the middle of what was said
-        except (OSError, asyncio.CancelledError):
-            for end in ends:
+            self._in_order = True  # in the middle of what was said, but not as a reset
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Close both ends."""
+        for end in (self._dialler, self._target):
+            if not self._in_order:
                 _reset_when_closed(end)
-        finally:
-            for end in ends:
-                end.close()
+            end.close()
 
     async def _carry(self, way: _Way, source: socket.socket, sink: socket.socket) -> None:
         underway: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(PIECES_UNDERWAY)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dotenv import dotenv_values
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf, Range
 
 from voiceproxy.errors import SettingsError
@@ -36,6 +36,9 @@ class HostSettings:
 
     host: str
     port: int
+    tls_cert: str
+    tls_key: str
+    tls_self_signed: bool
     allow_origin: list[str]
     allow_host: list[str]
     max_sessions: int
@@ -89,6 +92,23 @@ class HostSettingsSchema(SettingsSchema):
         load_default=8080,
         validate=Range(min=0, max=65535),
         metadata={"help": "Port to listen on; 0 picks a free one.", "variables": ["PORT"]},
+    )
+    tls_cert = fields.String(
+        load_default="",
+        metadata={
+            "help": "PEM file of the listener's certificate, with its chain; then it speaks https "
+            "and wss. SIGHUP reads it and the key anew."
+        },
+    )
+    tls_key = fields.String(
+        load_default="", metadata={"help": "PEM file of that certificate's private key."}
+    )
+    tls_self_signed = fields.Boolean(
+        load_default=False,
+        metadata={
+            "help": "For development: https and wss with a certificate made at the start, which no "
+            "client trusts by itself."
+        },
     )
     allow_origin = fields.List(
         fields.String(validate=_origin),
@@ -183,6 +203,13 @@ class HostSettingsSchema(SettingsSchema):
         load_default=ENV_FILE,
         metadata={"help": "File of variables read beneath the environment; empty reads none."},
     )
+
+    @validates_schema
+    def _has_both_files(self, data: dict[str, Any], **_: Any) -> None:
+        if bool(data["tls_cert"]) != bool(data["tls_key"]):
+            given, missing = ("cert", "key") if data["tls_cert"] else ("key", "cert")
+            text = f"Both files are needed: tls_{given} is given, tls_{missing} is not."
+            raise ValidationError(text, field_name=f"tls_{missing}")
 
 
 def read_env_file(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str | None]:

@@ -15,11 +15,13 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from voiceproxy.app import endpoints, live_sessions, stop_sessions
+from voiceproxy.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from voiceproxy.host_settings import HostSettings
+    from voiceproxy.tls import ListenerTls
 
 SHUTDOWN_TIMEOUT = 1.0
 """Seconds for plain HTTP requests still open; sessions have been closed by then."""
@@ -57,30 +59,32 @@ def without_quotation(record: logging.LogRecord) -> bool:
     return True
 
 
-def run(app: web.Application, settings: HostSettings) -> int:
+def run(app: web.Application, settings: HostSettings, tls: ListenerTls | None = None) -> int:
     """Serve until SIGTERM, which drains, or SIGINT, which closes every session at once.
 
     Returns the exit status: 0 after a signal, 1 when it cannot listen. A second signal ends the
     process at once.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(app, settings))
+        return runner.run(_serve(app, settings, tls))
 
 
-async def _serve(app: web.Application, settings: HostSettings) -> int:
+async def _serve(app: web.Application, settings: HostSettings, tls: ListenerTls | None) -> int:
     stop = _stop_on_signal()
+    reload_on_hangup(tls)
     runner = web.AppRunner(
         app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT
     )
     try:
         await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port)
+        context = tls.context if tls is not None else None
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
         try:
             await site.start()
         except OSError as error:
             print(f"voiceproxy: error: {_refusal(settings, error)}", file=sys.stderr)
             return 1
-        print(_announcement(app, settings.host, site.port), flush=True)
+        print(announcement(app, settings, site.port), flush=True)
         number = await stop
         await _stop(app, settings.drain_timeout if number == signal.SIGTERM else 0)
     finally:
@@ -90,11 +94,9 @@ async def _serve(app: web.Application, settings: HostSettings) -> int:
 
 async def _stop(app: web.Application, drain: float) -> None:
     """Close the sessions before the sockets that listen: they answer that it is not ready."""
-    live = live_sessions(app)
-    if drain and live:
-        logger.info("stopping: %d sessions may end their turns, within %g s", live, drain)
-    else:
-        logger.info("stopping")
+    logger.info("stopping")
+    if drain and (live := live_sessions(app)):
+        logger.info("sessions that may end their turns, within %g s: %d", drain, live)
     await stop_sessions(app, drain)
 
 
@@ -115,9 +117,28 @@ def _stop_on_signal() -> asyncio.Future[int]:
     return stop
 
 
-def _announcement(app: web.Application, host: str, port: int) -> str:
+def reload_on_hangup(tls: ListenerTls | None) -> None:
+    """Let SIGHUP read the certificate's files anew, if there are any. Sessions go on."""
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if tls is not None and tls.has_files and hangup is not None:
+        asyncio.get_running_loop().add_signal_handler(hangup, _reload, tls)
+
+
+def _reload(tls: ListenerTls) -> None:
+    try:
+        tls.reload()
+    except UsageError as error:
+        logger.error("the certificate stays as it is: %s", error)
+    else:
+        logger.info("the certificate is read anew")
+
+
+def announcement(app: web.Application, settings: HostSettings, port: int) -> str:
+    """Say where it listens and what is served there, in one line."""
     paths = [*(endpoint.path for endpoint in endpoints(app)), "/health", "/ready"]
-    return f"voiceproxy listening on http://{_authority(host, port)} endpoints: {' '.join(paths)}"
+    scheme = "https" if settings.tls_cert or settings.tls_self_signed else "http"
+    address = f"{scheme}://{_authority(settings.host, port)}"
+    return f"voiceproxy listening on {address} endpoints: {' '.join(paths)}"
 
 
 def _authority(host: str, port: int) -> str:

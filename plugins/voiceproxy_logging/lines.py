@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -36,6 +37,13 @@ class JsonLines(OrjsonFormatter):
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         """Put the time first, as people and many machines expect it."""
         return {"timestamp": log_data.pop("timestamp"), **log_data}
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        """Write what orjson refuses with the slower encoder: half a character, huge numbers."""
+        try:
+            return super().jsonify_log_record(log_data)
+        except TypeError:
+            return json.dumps(log_data, default=str)
 
 
 def message_of(record: logging.LogRecord) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
-
-import orjson
 
 LONGEST = 128
 """Characters shown of a text that somebody else has chosen: a type, a reason, an id."""
@@ -50,4 +49,7 @@ def shown(text: str) -> str:
 def _written(value: object) -> str:
     text = str(value)
     plain = text.isprintable() and not any(one in text for one in ' "=')
-    return text if plain and text else orjson.dumps(text).decode()
+    if plain and text:
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in quoted)

@@ -34,6 +34,10 @@ IDS = frozenset({"trace_id", "span_id", "trace_flags", "event"})
 """Attributes that have fields of their own in the data model."""
 
 
+MAX_BITS = 63
+"""Of a number, beside its sign."""
+
+
 class TelemetryLogs(logging.Handler):
     """Sends every record of the loggers under ``voiceproxy``, but those of sessions of another
     application in this process. ``office`` is this application's mark."""
@@ -78,7 +82,7 @@ def _translated(record: logging.LogRecord) -> LogRecord:
         context=_context(record),
         severity_number=number,
         severity_text=text,
-        body=message_of(record),
+        body=_sent(message_of(record)),
         attributes=_attributes(record),
         event_name=f"voiceproxy.{event}" if event else None,
     )
@@ -104,12 +108,20 @@ def _context(record: logging.LogRecord) -> Context:
 
 def _attributes(record: logging.LogRecord) -> dict[str, str | int | float]:
     attributes = {
-        NAMES.get(name, name): value
+        NAMES.get(name, name): _sent(value)
         for name, value in vars(record).items()
         if name not in RESERVED_ATTRS and name not in IDS and isinstance(value, str | int | float)
     }
     error = record.exc_info and record.exc_info[1]
     if error:
         attributes["exception.type"] = type(error).__qualname__
-        attributes["exception.stacktrace"] = "".join(traceback.format_exception(error))
+        attributes["exception.stacktrace"] = _sent("".join(traceback.format_exception(error)))
     return attributes
+
+
+def _sent(value: str | int | float) -> str | int | float:
+    """As it can be encoded: one record that cannot would take its whole batch with it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    too_long = isinstance(value, int) and value.bit_length() > MAX_BITS
+    return str(value) if too_long else value

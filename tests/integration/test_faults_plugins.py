@@ -214,15 +214,19 @@ async def test_a_plugin_that_blocks_is_named_while_everybody_waits_and_then_all_
 
 
 class Chattering(Faulty):
+    sent = 0
+
     def fault(self, session: Session) -> object:
         while True:
             session.to_client({"type": "chatter"})
+            self.sent += 1
 
 
 @pytest.mark.parametrize("place", ["client_frame", "upstream_frame", "timer"])
 async def test_a_plugin_that_sends_for_ever_in_a_hook_ends_its_session(place, caplog):
+    plugin = Chattering()
     async with (
-        relaying(echo, Chattering()) as proxy,
+        relaying(echo, plugin) as proxy,
         neighbour(proxy),
         connected(f"{proxy.endpoint}?fail={place}") as ws,
     ):
@@ -230,6 +234,7 @@ async def test_a_plugin_that_sends_for_ever_in_a_hook_ends_its_session(place, ca
         heard = await hear(ws)
         assert (heard.errors[-1], heard.code) == ("plugin_failed", 1000)
     assert "a send (over 1,000 from one input)" in caplog.text
+    assert plugin.sent == 1000
 
 
 class ChatteringTask(Faulty):

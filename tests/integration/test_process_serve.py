@@ -68,7 +68,7 @@ def _check_quiet(proxy: Any) -> None:
 async def test_sigterm_lets_the_agent_finish_its_turn(tmp_path: Path) -> None:
     async with counting(tmp_path, 5) as (proxy, caller):
         proxy.signal(signal.SIGTERM)
-        await proxy.until("stopping: 1 sessions may end their turns, within 30 s")
+        await proxy.until("sessions that may end their turns, within 30 s: 1")
         async with aiohttp.ClientSession(proxy.url.origin()) as client:
             assert (await client.get("/ready")).status == 503
         closed, heard = await caller.until_closed()
@@ -109,7 +109,7 @@ async def test_a_reply_that_is_cut_off_ends_with_an_error_1001_and_status_0(
 async def test_a_second_signal_ends_the_drain_at_once(tmp_path: Path, second: int) -> None:
     async with counting(tmp_path, 100) as (proxy, _):
         proxy.signal(signal.SIGTERM)
-        await proxy.until("stopping: ")
+        await proxy.until("sessions that may end their turns")
         proxy.signal(second)
         assert await proxy.end(5) == -second
 
