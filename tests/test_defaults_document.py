@@ -94,6 +94,16 @@ def test_a_profile_there_is_not_is_a_key_error(tmp_path):
 @pytest.mark.parametrize(
     ("content", "problems"),
     [
+        (
+            {
+                "overrides": {"agent": {"x": 10**30}},
+                "profiles": {"a": {"defaults": {"y": [-(10**30)]}}},
+            },
+            [
+                "overrides: cannot be sent as JSON: Integer exceeds 64-bit range",
+                "profiles.a.defaults: cannot be sent as JSON: Integer exceeds 64-bit range",
+            ],
+        ),
         ({"default": {}}, ["default: unknown; there are defaults, overrides, endpoints, profiles"]),
         ({"defaults": []}, ["defaults: must be a table"]),
         ({"profiles": []}, ["profiles: must be a table"]),

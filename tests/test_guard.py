@@ -136,7 +136,9 @@ def test_other_names(host):
         (["x", "access_token.a.b.c"], "access_token.a.b.c"),
         (["graphql-ws"], "graphql-ws"),
         (["eyJhbGci.eyJleHAi.c2ln", "graphql-ws"], "graphql-ws"),
-        (["eyJhbGci.eyJleHAi.c2ln"], "eyJhbGci.eyJleHAi.c2ln"),
+        (["eyJhbGci.eyJleHAi.c2ln"], None),
+        (["0123456789abcdef0123456789abcdef01234567"], None),
+        (["sk-proj-1", "mine"], "mine"),
     ],
 )
 def test_a_subprotocol_is_answered_with_one_that_is_offered_and_no_key(offered, answer):

@@ -122,6 +122,18 @@ async def test_a_second_protocol_header_leaks_nothing_either(caplog):
     assert "sk-secret" not in caplog.text
 
 
+async def test_a_credential_that_comes_alone_is_not_echoed_and_not_logged(caplog):
+    caplog.set_level(logging.DEBUG)
+    async with relaying(echo) as proxy:
+        token = "eyJhbGciOiJub25lIn0.eyJtYXJrZXIiOjF9.c2lnbmF0dXJl"
+        client = await RawClient.connect(proxy.endpoint, f"Sec-WebSocket-Protocol: {token}")
+        assert await client.answer() == 400
+        body = await client.body()
+        client.leave()
+    assert "bearer" in body["err_msg"]
+    assert token not in caplog.text + str(body)
+
+
 async def test_compression_is_declined():
     async with relaying(echo) as proxy:
         line = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"

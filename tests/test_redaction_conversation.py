@@ -10,8 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from redaction_observer import Redacted, conversation_text, spelt, transcript
 
-from voiceproxy_redaction.conversation import Conversation, Voice
+from voiceproxy_redaction.conversation import MAX_WORD, Conversation, Voice
 from voiceproxy_redaction.finder import Finder
+from voiceproxy_redaction.spans import Span
 
 USER = Voice("user", "ConversationText")
 
@@ -240,6 +241,34 @@ def test_the_last_words_of_an_interim_transcript_are_hidden_in_its_words_too():
     message = Redacted().hear(transcript("call 206 555", final=False, words=words))
     seen = [word["word"] for word in message["alternatives"][0]["words"]]
     assert seen == ["call", "…", "…"]
+
+
+class Counting(Finder):
+    """Counts the characters it is given."""
+
+    read = 0
+
+    def find(self, text: str) -> list[Span]:
+        self.read += len(text)
+        return super().find(text)
+
+
+def test_a_long_word_behind_an_unfinished_one_is_read_once():
+    finder = Counting()
+    conversation = Conversation(finder)
+    conversation.remember(USER, "(1" * 500)
+    conversation.find(USER, "(1" * 100_000)
+    assert finder.read < 1.25 * 200_000
+
+
+def test_of_a_key_without_end_nothing_is_shown():
+    conversation = Conversation(Finder())
+    conversation.remember(USER, "sk-0")
+    text = "a" * (MAX_WORD + 10) + " and so on"
+    assert conversation.find(USER, text[:-10]).spans[0].end == MAX_WORD + 10
+    assert conversation.find(USER, text).spans[0].end == len(text)
+    assert conversation.find(USER, text[10:]).spans[0].end == len(text) - 10
+    assert conversation.find(USER, text[11:]).spans[0].end == MAX_WORD - 1
 
 
 MATCHES = (

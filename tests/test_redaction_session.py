@@ -322,6 +322,16 @@ def test_json_that_is_nested_too_deep_is_not_shown():
     assert "[email]" in json.dumps(Redacted().hear({"type": "Warning", "content": text}))
 
 
+def test_names_of_fields_are_redacted_like_what_they_hold():
+    tool = {"parameters": {"properties": {MAIL: {"description": CARD}, "first_name": {}}}}
+    seen = Redacted().say({"type": "Settings", "agent": {"think": {"functions": [tool]}}})
+    [tool] = seen["agent"]["think"]["functions"]
+    assert tool["parameters"]["properties"] == {
+        "[email]": {"description": "[card]"},
+        "first_name": {},
+    }
+
+
 def test_a_message_of_a_type_nobody_knows_is_redacted_throughout():
     seen = Redacted().hear({"type": MAIL, "id": CARD, "n": 4111111111111111, CARD: {MAIL: 1}})
     assert seen == {"type": "[email]", "id": "[card]", "n": "[card]", "[card]": {"[email]": 1}}

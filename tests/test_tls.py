@@ -99,7 +99,6 @@ async def test_with_certificate_files_it_speaks_https_and_wss(directory, authori
                 message = await websocket.receive()
                 assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
         status, _, errors = process.end()
-    print(errors)
     assert status == 0
     assert not [line for line in errors if "Traceback" in line or " ERROR " in line]
 

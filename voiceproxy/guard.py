@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 ANY = "*"
 
-_JWT = re.compile(r"eyJ[\w-]*\.[\w-]+\.")
-"""How a JSON Web Token begins: the base64url of ``{"``, then its claims."""
+_CREDENTIAL = re.compile(r"eyJ[\w-]*\.[\w-]+\.|[0-9a-fA-F]{32,}$|sk-")
+"""How a JSON Web Token begins (the base64url of ``{"``, then its claims), and how keys look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ def answer_to(offered: Sequence[str]) -> str | None:
     """Which offered subprotocol to answer with: one that is no credential by itself.
 
     Clients offer ``token, KEY`` or ``bearer, JWT`` and refuse a connection that answers with
-    nothing; ``access_token.JWT`` comes alone, so it must be echoed. A bare JWT is answered only to
-    who offers nothing else.
+    nothing; ``access_token.JWT`` comes alone, so it must be echoed. None: nothing is offered, or
+    nothing but credentials, which are not echoed.
     """
     for scheme in ("token", "bearer"):
         if scheme in offered:
@@ -100,5 +100,4 @@ def answer_to(offered: Sequence[str]) -> str | None:
     for value in offered:
         if value.startswith("access_token."):
             return value
-    harmless = [value for value in offered if not _JWT.match(value)]
-    return next(iter(harmless or offered), None)
+    return next((value for value in offered if not _CREDENTIAL.match(value)), None)

@@ -129,7 +129,7 @@ class Leg:
         """Answer a ping, unless our close frame is out already."""
         if self.closing:
             return
-        blocked = self._transport.get_write_buffer_size() > 0
+        blocked = self._unflushed > 0
         self._pongs = self._pongs + 1 if blocked else 0
         if self._pongs <= MAX_PONGS_WHILE_BLOCKED:
             self._control(self.websocket.pong(payload))
@@ -211,7 +211,15 @@ class Leg:
 
     @property
     def _unwritten(self) -> int:
-        return self.outbox.bytes + self._transport.get_write_buffer_size()
+        return self.outbox.bytes + self._unflushed
+
+    @property
+    def _unflushed(self) -> int:
+        """What the event loop holds of what was written."""
+        try:
+            return self._transport.get_write_buffer_size()
+        except AttributeError:  # asyncio's TLS transport, once it has been closed twice
+            return 0
 
     async def _close(self, close: Close) -> None:
         """Our close frame, then the peer's, then the connection (RFC 6455, 7.1.1).
@@ -224,7 +232,7 @@ class Leg:
             await self.websocket.send_frame(payload, WSMsgType.CLOSE)
             await self._peer_to_close()
         self._transport.close()
-        while self._transport.get_write_buffer_size() and not self._aborted:  # noqa: ASYNC110
+        while self._unflushed and not self._aborted:  # noqa: ASYNC110
             await asyncio.sleep(LINGER_CHECK)
 
     async def _peer_to_close(self) -> None:

@@ -183,6 +183,10 @@ class Reception:
             return visit.refuse(*verdict)
         if not web.WebSocketResponse(protocols=_offered(request)).can_prepare(request):
             return visit.refuse(426, "This is a WebSocket endpoint.")
+        if answer_to(offered := _offered(request)) is None and offered:
+            return visit.refuse(
+                400, "A credential is the only subprotocol offered: send bearer too."
+            )
         if self.stopping:
             return visit.refuse(503, STOPPING)
         if self.live >= self._settings.max_sessions:

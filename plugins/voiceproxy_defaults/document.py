@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voiceproxy import part_problems, unknown_fields
+from voiceproxy import Text, part_problems, unknown_fields
 from voiceproxy_defaults.merge import over, stack, under
 
 SECTIONS = ("endpoints", "profiles")
@@ -129,7 +129,12 @@ def _of_layer(name: str, table: Any, more: tuple[str, ...]) -> Iterator[str]:
         known = ", ".join(("defaults", "overrides", *more))
         yield f"{name}{key}: unknown; there are {known}"
     for part in ("defaults", "overrides"):
-        if not isinstance(table.get(part, {}), dict):
+        fields = table.get(part, {})
+        if not isinstance(fields, dict):
             yield f"{name}{part}: must be a table"
-        else:
-            yield from (f"{name}{part}.{one}" for one in part_problems(table.get(part, {})))
+            continue
+        yield from (f"{name}{part}.{one}" for one in part_problems(fields))
+        try:
+            Text.of(fields)
+        except TypeError as error:  # half a character, a number beyond 64 bits, too deep
+            yield f"{name}{part}: cannot be sent as JSON: {error}"

@@ -17,6 +17,10 @@ MAX_END = 1024
 MAX_HEAD = 128
 """Characters of a text that numbers and patterns begun before it can reach; then a word ends."""
 
+MAX_WORD = 16 * 1024
+"""Characters of a word that goes on from an earlier text: no key is longer. Of what goes on beyond
+them nothing is shown."""
+
 _BLANK = re.compile(r"\s")
 _PUNCTUATION = " \t\r\n.,;:!?…"
 
@@ -82,7 +86,9 @@ class Conversation:
             offset = len(before)
             for span in self.finder.find(before + self._head(before, text)):
                 if span.start < offset < span.end:
-                    spans.append(span._replace(start=0, end=span.end - offset))
+                    end_here = span.end - offset
+                    end_here = len(text) if end_here == MAX_WORD else end_here
+                    spans.append(span._replace(start=0, end=end_here))
             if not final:
                 end = min(end, max(0, self._open(before, text, own)))
         return Found(merged(spans), end)
@@ -116,7 +122,7 @@ class Conversation:
         if not bridges and before[-1].isspace():
             return ""
         blank = _BLANK.search(text, MAX_HEAD if bridges else 0)
-        return text[: blank.start()] if blank else text
+        return text[: min(blank.start() if blank else MAX_WORD, MAX_WORD)]
 
     def _before(self, voice: Voice | None) -> Iterator[str]:
         """What may stand before this voice's next words, each once."""

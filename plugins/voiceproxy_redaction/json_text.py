@@ -30,6 +30,9 @@ DATA = frozenset({"arguments", "response", "content"})
 CREDENTIALS = frozenset({"credentials", "headers"})
 """Those of them nobody but the service is to see."""
 
+_NAME = re.compile(r"[a-z_]{1,32}", re.IGNORECASE)
+"""What a field of a protocol may be called: too little to be anything that is looked for."""
+
 _ESCAPE = re.compile(r"\\u(?!d[89a-f])([0-9a-f]{4})", re.IGNORECASE)
 
 _URL_SECRETS = re.compile(r"(?<=//)[^/?@]*(?=@)|(?<=\?).+", re.DOTALL)
@@ -39,7 +42,7 @@ Redact = Callable[[str], str]
 
 
 class Walk:
-    """One pass over a message, in place; ``redact`` says what becomes of each string.
+    """One pass over a message; ``redact`` says what becomes of each string.
 
     ``done`` are (id of the object, key) of what is not to be looked at any more.
     """
@@ -54,12 +57,15 @@ class Walk:
         if isinstance(value, dict):
             if depth >= MAX_DEPTH:
                 return TOO_DEEP
-            for key, item in value.items():
-                value[key] = self._field(value, key, item, depth)
-            return value
+            return {
+                self._key(key): self._field(value, key, item, depth) for key, item in value.items()
+            }
         if isinstance(value, list):
             return [self.protocol(item, depth + 1) for item in self._bounded(value, depth)]
         return self._string(value, depth) if isinstance(value, str) else value
+
+    def _key(self, key: str) -> str:
+        return key if _NAME.fullmatch(key) else self._redact(key)
 
     def _field(self, parent: dict[str, Any], key: str, item: Any, depth: int) -> Any:
         if (id(parent), key) in self._done or (key in TECHNICAL and isinstance(item, str)):

@@ -104,10 +104,8 @@ def daemon(
     try:
         yield kind(process, log)
     finally:
-        try:
+        if process.returncode is None:  # nobody else can have got its number
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it ended with all its workers
         process.wait()
 
 

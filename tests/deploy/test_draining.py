@@ -1,4 +1,4 @@
-"""Instances are stopped, restarted and taken out, and nobody is cut off in the middle of a reply."""
+"""Instances are stopped, restarted and taken out, and nobody is cut off in mid-reply."""
 
 from __future__ import annotations
 

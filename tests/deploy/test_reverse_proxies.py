@@ -57,9 +57,7 @@ async def test_a_full_instance_sends_the_session_on_to_another(kind: type[Front]
             assert await service.placed() == [1, 5]
 
 
-async def test_without_an_instance_clients_are_told_to_come_back(
-    kind: type[Front], tmp_path: Path
-):
+async def test_without_an_instance_clients_are_told_to_come_back(kind: type[Front], tmp_path: Path):
     with (
         instance(tmp_path) as one,
         instance(tmp_path) as two,
@@ -69,8 +67,9 @@ async def test_without_an_instance_clients_are_told_to_come_back(
             stopped.signal(signal.SIGTERM)
             assert await stopped.end() == 0
         async with crowd(service) as people:
-            status, headers = await people.refused()
+            status, headers = await people.refused("/openai?token=hush")
             assert (status, headers["Retry-After"]) == (503, "5")
+        assert "hush" not in service.front.logs
 
 
 async def test_the_instance_sees_host_and_origin_as_the_client_sent_them(service: Service):

@@ -1,0 +1,332 @@
+"""Mutated frames through real sessions of both backends: ``python tests/frame_fuzz.py --count N``.
+
+Several sessions at a time, each between a mutating client and a simulated upstream whose answers
+are mutated too. A failure is: an exception anywhere in our code, a frame that takes long, a queue
+beyond its bound, a word of one session in another one, or another outcome of the one conversation
+in between that nobody disturbs. Prints the seed of the batch that failed; ``--seed`` repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import faulthandler
+import json
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from frame_mutations import SETTINGS, Mutator, agent_messages, client_messages, realtime_events
+
+from voiceproxy import Binary, Frame, Text, UpstreamFault
+from voiceproxy.session import Limits
+from voiceproxy.testing import Driver, drive
+from voiceproxy_deepgram.component import ComponentTranslator
+from voiceproxy_deepgram.keep_alive import KeepAlive
+from voiceproxy_deepgram.pass_through import PassThrough
+from voiceproxy_deepgram.settings import DeepgramSettings
+from voiceproxy_openai.settings import OpenAISettings
+from voiceproxy_openai.translator import OpenAITranslator
+from voiceproxy_simulator.deepgram.rehearsal import AgentRehearsal
+from voiceproxy_simulator.testing import Rehearsal
+
+SLOW = 3.0
+"""Seconds no frame may take, on however busy a machine."""
+
+HANG = 60
+"""Seconds after which a frame has hung: every stack is printed, the process ends."""
+
+OURS_BROKE = ("internal_error", "plugin_failed")
+"""Codes of Errors that say that code of ours raised."""
+
+LIMITS = Limits(client_buffer=1 << 20, upstream_buffer=1 << 20, settings_timeout=15.0)
+
+BATCH = 2_000
+"""Frames of one group of sessions."""
+
+
+class Found(AssertionError):
+    """The fuzzer has found something."""
+
+
+class Raised(logging.Handler):
+    """Keeps what was logged with a traceback: an exception that a net has caught."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.texts.append(logging.Formatter("%(message)s").format(record))
+
+
+RAISED = Raised()
+
+
+def openai(dialect: Any = "component", *plugins: str, **settings: Any) -> Driver:
+    """A session of the openai backend."""
+    given = OpenAISettings(**settings)
+    return drive(
+        translator=lambda session: OpenAITranslator(session, given),
+        dialect=dialect,
+        limits=LIMITS,
+        plugins=_loaded(plugins),
+    )
+
+
+def component(*plugins: str) -> Driver:
+    """A session of the deepgram backend in the component dialect."""
+    settings = DeepgramSettings(keep_alive=5.0)
+    return drive(
+        translator=lambda session: ComponentTranslator(session, settings, KeepAlive(session, 5.0)),
+        limits=LIMITS,
+        plugins=_loaded(plugins),
+    )
+
+
+def passed_through(protocol: Any = "agent") -> Driver:
+    """A session where frames cross as they are, with ``KeepAlive`` in between."""
+    return drive(
+        translator=lambda session: PassThrough(session, KeepAlive(session, 5.0)),
+        protocol=protocol,
+        dialect="agent",
+        limits=LIMITS,
+    )
+
+
+def _loaded(names: tuple[str, ...]) -> list[object]:
+    return [__import__(f"voiceproxy_{name}") for name in names]
+
+
+KINDS: dict[str, Callable[[], Driver]] = {
+    "openai": openai,
+    "openai agent": lambda: openai("agent"),
+    "openai unmarked": lambda: openai(mark_responses=False, pass_unknown_messages=True),
+    "openai redacted": lambda: openai("component", "redaction", "logging"),
+    "deepgram": component,
+    "deepgram redacted": lambda: component("redaction", "logging"),
+    "deepgram agent": passed_through,
+    "deepgram listen": lambda: passed_through("listen"),
+}
+
+
+class Fuzzed:
+    """One session whose peers lose their manners."""
+
+    def __init__(self, kind: str, random: Random, token: str) -> None:
+        self.kind, self.token = kind, token
+        self.frames = 0
+        self._random = random
+        self._mutator = Mutator(random)
+        self._says = client_messages(token)
+        self._is_openai = kind.startswith("openai")
+        self._events = (realtime_events if self._is_openai else agent_messages)(token)
+        self.sessions = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.sessions += 1
+        self.driver = KINDS[self.kind]()
+        self._expected: list[Frame] = []
+        self._meet()
+        if self._random.random() < 0.9:
+            self._client(Text.of(SETTINGS))
+
+    def _meet(self) -> None:
+        """Another upstream."""
+        self._peer: Any = Rehearsal(configured=False) if self._is_openai else AgentRehearsal(None)
+
+    def step(self) -> list[bytes]:
+        """One thing happens; everything that was put out for either side."""
+        if self.driver.core.closing:
+            self._begin()
+        chance = self._random.random()
+        if chance < 0.45:
+            self._client(self._a_clients())
+        elif chance < 0.93:
+            self._upstream(self._an_upstreams())
+        elif chance < 0.99:
+            self._advance(self._random.choice([0.0, 0.01, 0.1, 0.5, 6.0, 21.0]))
+        else:
+            self._leave()
+        return self._out()
+
+    def _a_clients(self) -> Frame:
+        chance = self._random.random()
+        if chance < 0.4:
+            return self._mutator.audio()
+        if chance < 0.45:
+            return self._mutator.junk()
+        return self._mutator.frame(self._random.choice(self._says))
+
+    def _an_upstreams(self) -> Frame:
+        if self._expected and self._random.random() < 0.85:
+            frame = self._expected.pop(0)
+            if isinstance(frame, Text) and self._random.random() < 0.3:
+                return self._mutator.frame(json.loads(frame.data))
+            return frame
+        chance = self._random.random()
+        if chance < 0.05:
+            return self._mutator.audio()
+        if chance < 0.1:
+            return self._mutator.junk()
+        return self._mutator.frame(self._random.choice(self._events))
+
+    def _client(self, frame: Frame) -> None:
+        self.frames += 1
+        self.driver.client(frame)
+
+    def _upstream(self, frame: Frame) -> None:
+        self.frames += 1
+        self.driver.upstream(frame)
+
+    def _advance(self, seconds: float) -> None:
+        self.driver.advance(seconds)
+        self._peer.advance(seconds)
+
+    def _leave(self) -> None:
+        code = self._random.choice([1000, 1001, 1006, 1011, 4000, 1005, 0, 70_000])
+        how = self._random.randrange(3)
+        if how == 0:
+            self.driver.client_closes(code, "bye")
+        elif how == 1:
+            self.driver.upstream_closes(code, "\ud800" * 200)
+        else:
+            self.driver.upstream_fails(UpstreamFault("upstream_timeout", "Too late.", 1011))
+
+    def _out(self) -> list[bytes]:
+        core = self.driver.core
+        if self.driver.asked_to_dial() is not None:
+            self._meet()
+            self.driver.upstream_opens()
+        out = []
+        while (frame := core.upstream.take()) is not None:
+            out.append(frame.data)
+            self._hear(frame)
+        while (frame := core.client.take()) is not None:
+            out.append(frame.data)
+        self._expected += [_as_frame(one) for one in self._peer.frames()]
+        del self._expected[:-400]
+        return out
+
+    def _hear(self, frame: Frame) -> None:
+        if isinstance(frame, Text):
+            try:
+                self._peer.client(frame.data.decode())
+            except UnicodeDecodeError:
+                return  # the relay stops it before any socket
+        else:
+            self._peer.client(frame.data)
+        self._peer.advance(0.01)
+
+    def check(self, out: list[bytes], others: list[bytes]) -> None:
+        """Raises Found."""
+        core = self.driver.core
+        error = core.ending.record.error if hasattr(core.ending, "record") else None
+        if error in OURS_BROKE or RAISED.texts:
+            raise Found(f"{self.kind}: {error}: {RAISED.texts[:1]}")
+        for data in out:
+            if any(other in data for other in others):
+                raise Found(f"{self.kind}: words of another session")
+        waiting = core.gate.bytes if core.gate is not None else 0
+        if waiting > 4 * LIMITS.upstream_buffer and core.client_may_send:
+            raise Found(f"{self.kind}: {waiting} bytes wait without a bound")
+
+
+def _as_frame(frame: Any) -> Frame:
+    return Text.of(frame) if isinstance(frame, dict) else Binary(bytes(frame or b"\0\0"))
+
+
+def witness() -> list[Any]:
+    """A conversation nobody disturbs: what its client gets."""
+    fuzzed = Fuzzed("openai", Random(0), "witness")
+    driver = openai()
+    fuzzed.driver = driver
+    fuzzed._meet()
+    heard: list[Any] = []
+    for message in (SETTINGS, {"type": "InjectUserMessage", "content": "witness"}):
+        driver.client(message)
+        for _ in range(300):
+            while (frame := driver.core.upstream.take()) is not None:
+                fuzzed._hear(frame)
+            for one in fuzzed._peer.frames():
+                driver.upstream(_as_frame(one))
+            fuzzed._advance(0.01)
+            heard += driver.to_client()
+    return [one["type"] if isinstance(one, dict) else one for one in heard]
+
+
+def batch(seed: int, frames: int = BATCH, random: Random | None = None) -> Counter[str]:
+    """A group of sessions, one of each kind, in turns at random. Frames by kind. Raises Found."""
+    chance = random or Random(seed)
+    group = [
+        Fuzzed(kind, chance, f"tok{number}x{seed}z") for number, kind in enumerate(sorted(KINDS))
+    ]
+    tokens = {one: one.token.encode() for one in group}
+    try:
+        while sum(one.frames for one in group) < frames:
+            one = chance.choice(group)
+            began = time.perf_counter()
+            out = one.step()
+            if time.perf_counter() - began > SLOW:
+                raise Found(f"{one.kind}: a step took {time.perf_counter() - began:.1f} s")
+            one.check(out, [token for other, token in tokens.items() if other is not one])
+    except Found:
+        raise
+    except Exception as error:
+        raise Found(f"{one.kind}: {type(error).__name__}: {error}") from error
+    return Counter({one.kind: one.frames for one in group})
+
+
+def run(count: int, seed: int, seconds: float = 0.0) -> Counter[str]:
+    """Batches until that many frames have crossed, or the time is over. Raises Found."""
+    logger = logging.getLogger("voiceproxy")
+    logger.addHandler(RAISED)
+    logger.propagate, propagated = False, logger.propagate
+    RAISED.texts.clear()
+    total: Counter[str] = Counter()
+    began, expected = time.perf_counter(), witness()
+    try:
+        while total.total() < count and (not seconds or time.perf_counter() - began < seconds):
+            faulthandler.dump_traceback_later(HANG, exit=True)
+            try:
+                total += batch(seed)
+                if witness() != expected:
+                    raise Found("the undisturbed conversation was disturbed")
+            except Found as found:
+                raise Found(f"seed {seed}: {found}") from found
+            seed += 1
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        logger.removeHandler(RAISED)
+        logger.propagate = propagated
+    return total
+
+
+async def _in_a_loop(count: int, seed: int, seconds: float) -> Counter[str]:
+    """Plugins may start tasks."""
+    return run(count, seed, seconds)
+
+
+def main() -> int:
+    """Run and print; 1 when something was found."""
+    parser = argparse.ArgumentParser(description="Send mutated frames through sessions.")
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--seconds", type=float, default=0.0)
+    given = parser.parse_args()
+    seed = int(time.time()) if given.seed is None else given.seed
+    began = time.perf_counter()
+    total = asyncio.run(_in_a_loop(given.count, seed, given.seconds))
+    seconds = time.perf_counter() - began
+    print(json.dumps({"frames": total.total(), "seed": seed, "seconds": round(seconds), **total}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
