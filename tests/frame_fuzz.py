@@ -29,7 +29,7 @@ from voiceproxy_deepgram.component import ComponentTranslator
 from voiceproxy_deepgram.keep_alive import KeepAlive
 from voiceproxy_deepgram.pass_through import PassThrough
 from voiceproxy_deepgram.settings import DeepgramSettings
-from voiceproxy_openai.settings import OpenAISettings
+from voiceproxy_openai.settings import MODEL, OpenAISettings
 from voiceproxy_openai.translator import OpenAITranslator
 from voiceproxy_simulator.deepgram.rehearsal import AgentRehearsal
 from voiceproxy_simulator.testing import Rehearsal
@@ -139,7 +139,9 @@ class Fuzzed:
 
     def _meet(self) -> None:
         """Another upstream."""
-        self._peer: Any = Rehearsal(configured=False) if self._is_openai else AgentRehearsal(None)
+        self._peer: Any = (
+            Rehearsal(configured=False, model=MODEL) if self._is_openai else AgentRehearsal(None)
+        )
 
     def step(self) -> list[bytes]:
         """One thing happens; everything that was put out for either side."""
@@ -195,7 +197,7 @@ class Fuzzed:
         if how == 0:
             self.driver.client_closes(code, "bye")
         elif how == 1:
-            self.driver.upstream_closes(code, "\ud800" * 200)
+            self.driver.upstream_closes(code, "ü" * 200)
         else:
             self.driver.upstream_fails(UpstreamFault("upstream_timeout", "Too late.", 1011))
 
@@ -224,15 +226,17 @@ class Fuzzed:
             self._peer.client(frame.data)
         self._peer.advance(0.01)
 
-    def check(self, out: list[bytes], others: list[bytes]) -> None:
+    def check(self, out: list[bytes], seconds: float, others: list[bytes]) -> None:
         """Raises Found."""
+        if seconds > SLOW:
+            raise Found(f"{self.kind}: a step took {seconds:.1f} s")
         core = self.driver.core
         error = core.ending.record.error if hasattr(core.ending, "record") else None
         if error in OURS_BROKE or RAISED.texts:
-            raise Found(f"{self.kind}: {error}: {RAISED.texts[:1]}")
+            raise Found(f"{self.kind}: {error}: {''.join(RAISED.texts[:1])}")
         for data in out:
             if any(other in data for other in others):
-                raise Found(f"{self.kind}: words of another session")
+                raise Found(f"{self.kind} {self.token}: words of another session: {data[:2000]!r}")
         waiting = core.gate.bytes if core.gate is not None else 0
         if waiting > 4 * LIMITS.upstream_buffer and core.client_may_send:
             raise Found(f"{self.kind}: {waiting} bytes wait without a bound")
@@ -261,11 +265,18 @@ def witness() -> list[Any]:
     return [one["type"] if isinstance(one, dict) else one for one in heard]
 
 
+def _check_witness(expected: list[Any]) -> None:
+    if witness() != expected:
+        raise Found("the undisturbed conversation was disturbed")
+
+
 def batch(seed: int, frames: int = BATCH, random: Random | None = None) -> Counter[str]:
     """A group of sessions, one of each kind, in turns at random. Frames by kind. Raises Found."""
     chance = random or Random(seed)
+    # No changed byte makes the word of one session that of another.
     group = [
-        Fuzzed(kind, chance, f"tok{number}x{seed}z") for number, kind in enumerate(sorted(KINDS))
+        Fuzzed(kind, chance, f"{'abcdefgh'[number] * 8}{seed}")
+        for number, kind in enumerate(sorted(KINDS))
     ]
     tokens = {one: one.token.encode() for one in group}
     try:
@@ -273,9 +284,11 @@ def batch(seed: int, frames: int = BATCH, random: Random | None = None) -> Count
             one = chance.choice(group)
             began = time.perf_counter()
             out = one.step()
-            if time.perf_counter() - began > SLOW:
-                raise Found(f"{one.kind}: a step took {time.perf_counter() - began:.1f} s")
-            one.check(out, [token for other, token in tokens.items() if other is not one])
+            one.check(
+                out,
+                time.perf_counter() - began,
+                [token for other, token in tokens.items() if other is not one],
+            )
     except Found:
         raise
     except Exception as error:
@@ -287,8 +300,8 @@ def run(count: int, seed: int, seconds: float = 0.0) -> Counter[str]:
     """Batches until that many frames have crossed, or the time is over. Raises Found."""
     logger = logging.getLogger("voiceproxy")
     logger.addHandler(RAISED)
+    logging.getLogger("voiceproxy_simulator").setLevel(logging.CRITICAL)
     logger.propagate, propagated = False, logger.propagate
-    RAISED.texts.clear()
     total: Counter[str] = Counter()
     began, expected = time.perf_counter(), witness()
     try:
@@ -296,14 +309,14 @@ def run(count: int, seed: int, seconds: float = 0.0) -> Counter[str]:
             faulthandler.dump_traceback_later(HANG, exit=True)
             try:
                 total += batch(seed)
-                if witness() != expected:
-                    raise Found("the undisturbed conversation was disturbed")
+                _check_witness(expected)
             except Found as found:
                 raise Found(f"seed {seed}: {found}") from found
             seed += 1
     finally:
         faulthandler.cancel_dump_traceback_later()
         logger.removeHandler(RAISED)
+        RAISED.texts.clear()
         logger.propagate = propagated
     return total
 
@@ -322,7 +335,11 @@ def main() -> int:
     given = parser.parse_args()
     seed = int(time.time()) if given.seed is None else given.seed
     began = time.perf_counter()
-    total = asyncio.run(_in_a_loop(given.count, seed, given.seconds))
+    try:
+        total = asyncio.run(_in_a_loop(given.count, seed, given.seconds))
+    except Found as found:
+        print(found)
+        return 1
     seconds = time.perf_counter() - began
     print(json.dumps({"frames": total.total(), "seed": seed, "seconds": round(seconds), **total}))
     return 0

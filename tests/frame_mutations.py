@@ -1,7 +1,7 @@
 """Frames that are almost right: the messages of both sides, and what may be wrong with one.
 
 ``Mutator`` knows the structure: it changes fields, types, ids and shapes of JSON before it touches
-bytes. With a seeded ``random.Random`` a run can be repeated; Hypothesis' own random makes it shrink.
+bytes. A seeded ``random.Random`` repeats a run; Hypothesis' own random makes it shrink.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ FUNCTION = {
     "name": "get_weather",
     "description": "The weather.",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-    "client_side": True,
 }
 
 SETTINGS: Message = {
@@ -65,6 +64,7 @@ def client_messages(words: str) -> list[Message]:
         {"type": "CloseStream"},
         {"type": "Finalize"},
         SETTINGS,
+        {**SETTINGS, "agent": {**SETTINGS["agent"], "useOpenAIManualAudioCommit": True}},
     ]
 
 
@@ -196,7 +196,7 @@ class Mutator:
     def _change(self, message: Message) -> None:
         places = _places(message)
         if not places:
-            message["type"] = self._random.choice(ODD)
+            message["type"] = copy.deepcopy(self._random.choice(ODD))
             return
         inner, key = self._random.choice(places)
         self._remember(inner[key])

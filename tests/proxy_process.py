@@ -47,6 +47,11 @@ class Process:
         found = re.search(r"https?://\S+", self.announcement)
         self.url = found.group() if found else ""
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def send(self, number: int) -> None:
         self._process.send_signal(number)
 

@@ -22,6 +22,7 @@ def test_the_defaults_are_safe_and_documented_here():
         allow_origin=[],
         allow_host=[],
         max_sessions=1000,
+        workers=1,
         log_level="info",
         dialect=None,
         connect_timeout=10.0,

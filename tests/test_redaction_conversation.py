@@ -10,11 +10,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from redaction_observer import Redacted, conversation_text, spelt, transcript
 
+from voiceproxy import Text
 from voiceproxy_redaction.conversation import MAX_WORD, Conversation, Voice
 from voiceproxy_redaction.finder import Finder
+from voiceproxy_redaction.marks import Marks
+from voiceproxy_redaction.messages import MAX_READINGS
+from voiceproxy_redaction.reading import Reading
 from voiceproxy_redaction.spans import Span
 
 USER = Voice("user", "ConversationText")
+CONTEXT = Voice("user", "context")
 
 
 def hear_all(redacted: Redacted, *contents: str, role: str = "user") -> list[str]:
@@ -222,6 +227,12 @@ def test_words_of_an_interim_result_without_a_transcript_are_hidden_while_they_a
     assert [word["word"] for word in reading["words"]] == ["call", "…", "…"]
 
 
+def test_words_that_are_no_objects_go_all_the_same():
+    strange = transcript("4111111111111111", final=True, words=["four", 1, None, {"word": 2}])
+    [reading] = Redacted().hear(strange)["alternatives"]
+    assert reading["words"] == [*["[redacted]"] * 3, {"word": "[redacted]"}]
+
+
 def test_dropped_words_leave_the_list():
     words = spelt("card", "4111", "1111", "1111", "1111")
     text = "card 4111 1111 1111 1111"
@@ -231,7 +242,7 @@ def test_dropped_words_leave_the_list():
         "confidence": 1,
         "words": spelt("card"),
     }
-    strange = transcript("4111111111111111", final=True, words=["four", 1, {"word": 2}])
+    strange = transcript("4111111111111111", final=True, words=["four", 1, None, {"word": 2}])
     message = Redacted(observers="drop").hear(strange)
     assert message["alternatives"][0]["words"] == []
 
@@ -259,6 +270,31 @@ def test_a_long_word_behind_an_unfinished_one_is_read_once():
     conversation.remember(USER, "(1" * 500)
     conversation.find(USER, "(1" * 100_000)
     assert finder.read < 1.25 * 200_000
+
+
+def test_a_long_history_is_read_twice_whatever_was_said_before():
+    finder = Counting()
+    conversation = Conversation(finder)
+    conversation.remember(CONTEXT, "(1" * 500)
+    past = [{"role": "user", "content": "(1"}] * 4000
+    message = Text.of({"type": "Settings", "agent": {"context": {"messages": past}}})
+    finder.read = 0
+    Reading(message, conversation, 10**6).redacted(Marks("mask"), for_wire=False)
+    assert finder.read < 3 * 2 * 4000 + 1024 * 3
+
+
+def test_a_history_goes_on_with_what_was_said_before():
+    conversation = Conversation(Finder())
+    conversation.remember(CONTEXT, "4111 11")
+    spans = conversation.across(CONTEXT, ["11.", "...", "1111 1111, ok"])
+    assert [[span[:3] for span in one] for one in spans] == [[(0, 2, "card")], [], [(0, 9, "card")]]
+
+
+def test_no_more_readings_are_told_than_can_be_read_in_time():
+    message = transcript("hi", final=True)
+    message["alternatives"] *= 500
+    seen = Redacted().say(message)
+    assert seen["alternatives"] == message["alternatives"][:MAX_READINGS]
 
 
 def test_of_a_key_without_end_nothing_is_shown():

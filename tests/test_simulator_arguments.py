@@ -39,3 +39,23 @@ def test_a_schema_that_nests_in_itself_ends() -> None:
     schema: dict[str, Any] = {"type": "object", "properties": {}}
     schema["properties"]["again"] = schema
     assert plausible(schema)["again"]["again"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": "x"},
+        {"type": "object", "properties": []},
+        {"type": []},
+        {"type": [[]]},
+        {"type": {}},
+        {"enum": {"a": 1}},
+        {"anyOf": 7},
+        {"format": []},
+        [],
+        None,
+        "x",
+    ],
+)
+def test_what_is_no_schema_gets_an_empty_object(schema):
+    assert plausible(schema) == {}

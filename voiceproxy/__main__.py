@@ -4,4 +4,9 @@ import sys
 
 from voiceproxy.cli import main
 
-sys.exit(main())
+status = main()
+try:
+    sys.stderr.flush()
+except OSError:  # the log's disk is full: the interpreter would exit with 120 for it
+    sys.stderr = None  # type: ignore[assignment]
+sys.exit(status)

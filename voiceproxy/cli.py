@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,13 @@ def run_serve(arguments: Sequence[str]) -> int:
     serve.configure_logging(settings.log_level)
     tls = listener_tls(settings, {**dotenv, **_not_blank(os.environ)})
     app = create_app(plugins, configuration=configuration)
-    print(f"plugins: {', '.join(_in_order(plugins))}", file=sys.stderr, flush=True)
-    return serve.run(app, settings, tls)
+    with suppress(OSError):  # a full disk is no reason not to serve
+        print(f"plugins: {', '.join(_in_order(plugins))}", file=sys.stderr, flush=True)
+    if settings.workers == 1:
+        return serve.run(app, settings, tls)
+    from voiceproxy import workers
+
+    return workers.run(app, settings, tls)
 
 
 def run_talk(arguments: Sequence[str]) -> int:

@@ -42,6 +42,7 @@ class HostSettings:
     allow_origin: list[str]
     allow_host: list[str]
     max_sessions: int
+    workers: int
     log_level: Literal["debug", "info", "warning", "error"]
     dialect: Literal["component", "agent"] | None
     connect_timeout: float
@@ -124,7 +125,14 @@ class HostSettingsSchema(SettingsSchema):
         metadata={"help": "Name accepted in the Host header beside loopback names; * allows all."},
     )
     max_sessions = fields.Integer(
-        load_default=1000, validate=_at_least_one, metadata={"help": "Cap on live sessions."}
+        load_default=1000,
+        validate=_at_least_one,
+        metadata={"help": "Cap on live sessions, of each worker."},
+    )
+    workers = fields.Integer(
+        load_default=1,
+        validate=_at_least_one,
+        metadata={"help": "Processes that serve the port, under gunicorn when there are several."},
     )
     log_level = LogLevel(
         load_default="info",

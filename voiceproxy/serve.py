@@ -27,7 +27,7 @@ SHUTDOWN_TIMEOUT = 1.0
 """Seconds for plain HTTP requests still open; sessions have been closed by then."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-QUIET = ("asyncio", "aiohttp")
+QUIET = ("asyncio", "aiohttp", "gunicorn.error")
 """Libraries whose debug and info lines say nothing about voiceproxy."""
 
 logger = logging.getLogger("voiceproxy.serve")
@@ -65,16 +65,14 @@ def run(app: web.Application, settings: HostSettings, tls: ListenerTls | None = 
     Returns the exit status: 0 after a signal, 1 when it cannot listen. A second signal ends the
     process at once.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_serve(app, settings, tls))
 
 
 async def _serve(app: web.Application, settings: HostSettings, tls: ListenerTls | None) -> int:
     stop = _stop_on_signal()
     reload_on_hangup(tls)
-    runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT
-    )
+    runner = runner_for(app)
     try:
         await runner.setup()
         context = tls.context if tls is not None else None
@@ -82,19 +80,29 @@ async def _serve(app: web.Application, settings: HostSettings, tls: ListenerTls 
         try:
             await site.start()
         except OSError as error:
-            print(f"voiceproxy: error: {_refusal(settings, error)}", file=sys.stderr)
-            return 1
+            return refuse(settings, error)
         print(announcement(app, settings, site.port), flush=True)
         number = await stop
-        await _stop(app, settings.drain_timeout if number == signal.SIGTERM else 0)
+        await stop_for(number, app, settings)
     finally:
         await runner.cleanup()
     return 0
 
 
-async def _stop(app: web.Application, drain: float) -> None:
-    """Close the sessions before the sockets that listen: they answer that it is not ready."""
+def runner_for(app: web.Application) -> web.AppRunner:
+    """Make what serves the application on sockets."""
+    return web.AppRunner(
+        app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT
+    )
+
+
+async def stop_for(number: int, app: web.Application, settings: HostSettings) -> None:
+    """Close the sessions as that signal asks for.
+
+    Before the sockets that listen are closed: they answer meanwhile that it is not ready.
+    """
     logger.info("stopping")
+    drain = settings.drain_timeout if number == signal.SIGTERM else 0
     if drain and (live := live_sessions(app)):
         logger.info("sessions that may end their turns, within %g s: %d", drain, live)
     await stop_sessions(app, drain)
@@ -121,10 +129,11 @@ def reload_on_hangup(tls: ListenerTls | None) -> None:
     """Let SIGHUP read the certificate's files anew, if there are any. Sessions go on."""
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
     if tls is not None and tls.has_files and hangup is not None:
-        asyncio.get_running_loop().add_signal_handler(hangup, _reload, tls)
+        asyncio.get_running_loop().add_signal_handler(hangup, reload, tls)
 
 
-def _reload(tls: ListenerTls) -> None:
+def reload(tls: ListenerTls) -> None:
+    """Read the certificate's files anew, and log how that went."""
     try:
         tls.reload()
     except UsageError as error:
@@ -145,6 +154,12 @@ def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def refuse(settings: HostSettings, error: OSError) -> int:
+    """Say why it cannot listen. Returns the exit status."""
+    print(f"voiceproxy: error: {_refusal(settings, error)}", file=sys.stderr)
+    return 1
+
+
 def _refusal(settings: HostSettings, error: OSError) -> str:
     place = _authority(settings.host, settings.port)
     known = error.errno is not None and error.errno > 0  # a resolver's errors are negative
@@ -152,7 +167,8 @@ def _refusal(settings: HostSettings, error: OSError) -> str:
     return f"cannot listen on {place}: {cause.lower()}; see --host and --port (0: a free one)"
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes uvloop's event loop, if it is installed."""
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:

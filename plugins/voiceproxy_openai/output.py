@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from voiceproxy_openai.audio_output import AudioOutput, decode_delta
 from voiceproxy_openai.memory import Recent
-from voiceproxy_openai.reading import Event, integer_at, object_at, objects_at, text_at
+from voiceproxy_openai.reading import (
+    Event,
+    MalformedEvent,
+    integer_at,
+    object_at,
+    objects_at,
+    text_at,
+)
 from voiceproxy_openai.responses import Response, Responses, ResponseState
 
 if TYPE_CHECKING:
@@ -32,6 +39,10 @@ def item_text(item: Event) -> str:
     return "\n".join(word for word in words if word)
 
 
+def _too_early() -> AudioOutput:
+    raise MalformedEvent("there is audio before the session is configured")
+
+
 class Output:
     """Turns the output events of responses into what the client gets."""
 
@@ -51,7 +62,7 @@ class Output:
         self._playback = playback
         self._said_items = Recent()
         self._said_without_id: deque[str] = deque(maxlen=8)
-        self.new_audio: Callable[[], AudioOutput]
+        self.new_audio: Callable[[], AudioOutput] = _too_early
         """Makes the converter of one response; set once the Settings are known."""
 
     # Audio.

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from voiceproxy_openai.output import Output
 
 
+TICK = 0.001
+"""Seconds a timer may be early: the clock's figures are rounded."""
+
+
 class ResponseState(Enum):
     """Where a response is in its life."""
 
@@ -177,9 +181,9 @@ class Responses(Part):
 
     def _check(self, response: Response) -> None:
         """A server that drops a response without its end would silence the agent for good."""
-        quiet = self._session.now() - response.latest
-        if quiet < self._timeout:
-            self._watch(response, self._timeout - quiet)
+        left = self._timeout - (self._session.now() - response.latest)
+        if left > TICK:
+            self._watch(response, left)
             return
         self._session.log.error("a response sent nothing for %g s; it is given up", self._timeout)
         self._messages.warning(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -68,16 +70,6 @@ class Conversation:
         self.finder = finder
         self._ends: dict[Voice, End] = {}
 
-    def draft(self) -> Conversation:
-        """A copy to try a frame on, which may hold several messages of one role."""
-        copy = Conversation(self.finder)
-        copy._ends.update(self._ends)
-        return copy
-
-    def adopt(self, draft: Conversation) -> None:
-        """What the draft remembers was said."""
-        self._ends = draft._ends
-
     def find(self, voice: Voice | None, text: str, *, final: bool = True) -> Found:
         """Look for matches in a text, also for those that began in an earlier one."""
         spans = self.finder.find(text)
@@ -92,6 +84,19 @@ class Conversation:
             if not final:
                 end = min(end, max(0, self._open(before, text, own)))
         return Found(merged(spans), end)
+
+    def across(self, voice: Voice, texts: Sequence[str]) -> list[list[Span]]:
+        """Of several texts of one frame what belongs to matches that began before each of them."""
+        said = self._ends.get(voice, End()).spaced
+        parts = [text.rstrip(_PUNCTUATION) for text in (said, *texts)]
+        starts = list(accumulate((len(part) + 1 for part in parts), initial=0))
+        spans: list[list[Span]] = [[] for _ in parts]
+        for span in self.finder.find(" ".join(parts)):
+            first = bisect_right(starts, span.start)
+            for index in range(first, bisect_left(starts, span.end)):
+                if end := min(span.end - starts[index], len(parts[index])):
+                    spans[index].append(span._replace(start=0, end=end))
+        return spans[1:]
 
     def remember(self, voice: Voice, text: str) -> None:
         """These words were said, in the end."""

@@ -11,6 +11,11 @@ from voiceproxy_redaction.conversation import Voice
 Message = dict[str, Any]
 
 
+MAX_READINGS = 20
+"""Alternatives of one transcript; each is looked at behind all that was said before. What more
+there are is told to nobody who gets redacted text."""
+
+
 class Words(NamedTuple):
     """Words somebody says: a string of a message, and what goes with it."""
 
@@ -73,6 +78,8 @@ def _turn(message: Message) -> Iterator[Words]:
 
 def _readings(parent: Message, voice: Voice, final: bool, *, counts: bool) -> Iterator[Words]:
     alternatives = parent.get("alternatives")
+    if isinstance(alternatives, list):
+        del alternatives[MAX_READINGS:]
     for reading in alternatives if isinstance(alternatives, list) else ():
         if isinstance(reading, dict):
             yield Words(reading, "transcript", voice, final, counts)

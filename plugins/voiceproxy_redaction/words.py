@@ -23,7 +23,7 @@ def redact_words(
     transcript: str,
     found: Found,
     conversation: Conversation,
-    voice: Voice,
+    voice: Voice | None,
     marks: Marks,
 ) -> None:
     """Change the words in place. ``found`` is what is to go from the transcript they spell.
@@ -86,6 +86,9 @@ def _replace(words: list[Any], gone: dict[int, str]) -> None:
         if mark is None:
             kept.append(word)
         elif mark:
-            spelt = {spelling: mark for spelling in SPELLINGS if spelling in word}
-            kept.append({**word, **spelt} if isinstance(word, dict) else mark)
+            kept.append(_marked(word, mark) if isinstance(word, dict) else mark)
     words[:] = kept
+
+
+def _marked(word: dict[str, Any], mark: str) -> dict[str, Any]:
+    return {**word, **{spelling: mark for spelling in SPELLINGS if spelling in word}}

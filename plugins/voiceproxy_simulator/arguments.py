@@ -29,8 +29,15 @@ _DEEPEST = 8
 """Levels filled in; a schema that nests deeper, or in itself, gets empty objects there."""
 
 
-def plausible(schema: Any, name: str = "", depth: int = 0) -> Any:
-    """A value the schema accepts, for the schemas functions usually have."""
+def plausible(schema: Any, name: str = "") -> Any:
+    """A value the schema accepts, for the schemas functions usually have; for others ``{}``."""
+    try:
+        return _plausible(schema, name, 0)
+    except (AttributeError, LookupError, TypeError):
+        return {}
+
+
+def _plausible(schema: Any, name: str, depth: int) -> Any:
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return {}
     for given in ("const", "default"):
@@ -41,7 +48,7 @@ def plausible(schema: Any, name: str = "", depth: int = 0) -> Any:
             return schema[listed][0]
     for choices in ("anyOf", "oneOf", "allOf"):
         if schema.get(choices):
-            return plausible(schema[choices][0], name, depth + 1)
+            return _plausible(schema[choices][0], name, depth + 1)
     return _of_type(schema, name, depth)
 
 
@@ -51,9 +58,9 @@ def _of_type(schema: Schema, name: str, depth: int) -> Any:
         kind = kind[0]
     if kind == "object":
         properties = schema.get("properties", {})
-        return {key: plausible(inner, key, depth + 1) for key, inner in properties.items()}
+        return {key: _plausible(inner, key, depth + 1) for key, inner in properties.items()}
     if kind == "array":
-        return [plausible(schema.get("items", {"type": "string"}), name, depth + 1)]
+        return [_plausible(schema.get("items", {"type": "string"}), name, depth + 1)]
     if kind in {"integer", "number"}:
         return schema.get("minimum", 1 if kind == "integer" else 1.5)
     return {"boolean": True, "null": None}.get(kind, _text(schema, name))

@@ -31,8 +31,10 @@ class EveryNameIsHere(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        here = {"hostname": host, "host": "127.0.0.1", "port": port, "proto": 0, "flags": 0}
-        return [ResolveResult(**here, family=socket.AF_INET)]
+        here = ResolveResult(
+            hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0
+        )
+        return [here]
 
     async def close(self) -> None:
         """Nothing is held."""

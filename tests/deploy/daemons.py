@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import psutil
@@ -86,9 +86,7 @@ D = TypeVar("D", bound=Daemon)
 
 
 @contextmanager
-def daemon(
-    *argv: str | Path, directory: Path, kind: type[D] = Daemon, **variables: str
-) -> Iterator[D]:
+def daemon(*argv: str | Path, directory: Path, kind: type[D], **variables: str) -> Iterator[D]:
     """Run a program in a directory; it and its workers are gone when the block is left."""
     log = directory / f"log-{next(_NUMBERS)}"
     with log.open("wb") as file:
@@ -121,7 +119,7 @@ class Instance(Daemon):
         """How many it says there are."""
         return int((await self.ready())[1]["sessions"])
 
-    async def ready(self) -> tuple[int, dict[str, object]]:
+    async def ready(self) -> tuple[int, dict[str, Any]]:
         """Status and body of ``/ready``."""
         async with aiohttp.request("GET", f"http://127.0.0.1:{self.port}/ready") as answer:
             return answer.status, await answer.json()

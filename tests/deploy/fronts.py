@@ -90,7 +90,8 @@ class Front(ABC):
     def running(self, changes: Mapping[str, str] = UNCHANGED) -> Iterator[Front]:
         """Run it until the block is left; it listens when that begins."""
         self.configure(changes)
-        with daemon(_found(self.program), *self.arguments, directory=self.directory) as running:
+        argv = [_found(self.program), *self.arguments]
+        with daemon(*argv, directory=self.directory, kind=Daemon) as running:
             running.wait_for_port(self.port)
             self._daemon = running
             yield self

@@ -65,6 +65,13 @@ def test_there_are_more_pods_before_those_there_are_full():
     assert wanted <= 0.75 * int(GIVEN["VOICEPROXY_MAX_SESSIONS"])
 
 
+def test_the_memory_is_enough_for_sessions_whose_queues_are_full():
+    loads = HostSettingsSchema().fields
+    queues = loads["client_buffer"].load_default + loads["upstream_buffer"].load_default
+    assert CONTAINER["resources"]["limits"]["memory"] == "2Gi"
+    assert int(GIVEN["VOICEPROXY_MAX_SESSIONS"]) * queues < 0.9 * 2 * 1024**3
+
+
 async def test_the_probes_and_the_metric_answer_under_a_pods_address(tmp_path: Path):
     """The container's arguments and variables, with an upstream that needs no key."""
     for name, text in OBJECTS["ConfigMap"]["data"].items():

@@ -134,7 +134,7 @@ async def _admitted(url: str, stack: AsyncExitStack) -> Caller:
     while True:
         try:
             return await greeted(url, stack)
-        except (OSError, aiohttp.ClientError, pytest.fail.Exception):
+        except (OSError, aiohttp.ClientError, pytest.fail.Exception, AssertionError):
             await asyncio.sleep(0.1)
 
 

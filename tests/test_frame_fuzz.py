@@ -1,0 +1,119 @@
+"""Mutated frames through real sessions, without sockets: a little of what ``make fuzz-frames`` does
+a million times, and what it found."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from random import Random
+
+import pytest
+import relay_fuzz
+from frame_fuzz import KINDS, Found, Fuzzed, batch, run, witness
+from frame_mutations import ODD, SETTINGS, Mutator, client_messages
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openai_session import UPDATED, Conversation, audio_delta, done
+
+from voiceproxy import Binary, Text
+
+
+async def test_a_batch_of_mutated_frames_finds_nothing():
+    total = run(4_000, seed=7)
+    assert total.keys() == KINDS.keys()
+    assert total.total() >= 4_000
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+@given(st.randoms(use_true_random=False))
+def test_what_hypothesis_makes_of_frames_finds_nothing(random: Random):
+    async def fuzz() -> None:
+        batch(0, 60, random)
+
+    logging.getLogger("voiceproxy_simulator").setLevel(logging.CRITICAL)
+    asyncio.run(fuzz())
+
+
+@pytest.mark.deep
+async def test_mutated_frames_for_35_seconds_find_nothing():
+    total = run(10_000_000, seed=int(time.time()), seconds=35)
+    assert total.total() > 10_000
+
+
+async def test_mutated_frames_over_real_sockets_find_nothing():
+    result = await relay_fuzz.run(400, seed=3)
+    assert result["frames"] >= 400
+    assert result["witnesses"] > 0
+
+
+@pytest.mark.deep
+@pytest.mark.both_loops
+async def test_mutated_frames_over_real_sockets_for_10_seconds_find_nothing():
+    result = await relay_fuzz.run(10_000_000, int(time.time()), seconds=10)
+    assert result["frames"] > 1_000
+
+
+async def test_the_undisturbed_conversation_is_a_whole_one():
+    heard = [one for one in witness() if isinstance(one, str)]
+    assert heard[:2] == ["Welcome", "SettingsApplied"]
+    assert heard[-1] == "AgentAudioDone"
+    assert any(isinstance(one, bytes) for one in witness())
+
+
+# That the fuzzer would notice.
+
+
+async def test_an_exception_in_a_session_is_found(monkeypatch: pytest.MonkeyPatch):
+    def fail(self: object, event: object) -> None:
+        raise RuntimeError("never seen before")
+
+    monkeypatch.setattr("voiceproxy_openai.speech.Speech.started", fail)
+    with pytest.raises(Found, match="never seen before"):
+        run(20_000, seed=1)
+
+
+async def test_words_of_another_session_are_found():
+    one = Fuzzed("deepgram", Random(1), "mine")
+    with pytest.raises(Found, match="another session"):
+        one.check([b'{"content":"yours"}'], 0.0, [b"yours"])
+
+
+async def test_a_step_that_takes_long_is_found():
+    with pytest.raises(Found, match=r"took 4\.0 s"):
+        Fuzzed("deepgram", Random(1), "mine").check([], 4.0, [])
+
+
+def test_a_mutator_makes_the_same_frames_of_the_same_seed_and_many_kinds_of_them():
+    def frames(seed: int) -> list[bytes]:
+        mutator = Mutator(Random(seed))
+        messages = [*client_messages("hi"), SETTINGS] * 30
+        return [mutator.frame(one).data for one in messages] + [mutator.junk().data]
+
+    assert frames(3) == frames(3)
+    assert len(set(frames(3))) > 200
+
+
+def test_a_mutator_leaves_the_messages_it_is_given_and_the_odd_values_alone():
+    before = repr((SETTINGS, ODD))
+    mutator = Mutator(Random(1))
+    kinds = {type(mutator.frame(SETTINGS)) for _ in range(2_000)}
+    for _ in range(2_000):
+        mutator.frame({"type": "x"})
+    assert repr((SETTINGS, ODD)) == before
+    assert kinds == {Text, Binary}
+
+
+# What was found.
+
+
+def test_audio_before_the_session_is_configured_is_dropped():
+    c = Conversation(applied=False)
+    c.upstream(audio_delta("resp_1"), audio_delta("resp_1"))
+    assert c.got_types() == ["Welcome"]
+    assert c.driver.closed is None
+    c.client({"type": "Settings"})
+    c.upstream(done("resp_1"), UPDATED)
+    assert "SettingsApplied" in c.got_types()
