@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Samples = NDArray[np.int16]
 
 _EMPTY: Samples = np.empty(0, np.int16)
+_LOWEST, _HIGHEST = np.float32(-32768), np.float32(32767)
 
 
 class _Filter(NamedTuple):
