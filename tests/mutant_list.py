@@ -246,8 +246,8 @@ POOL = (
     Mutant(
         "K-11",
         f"{HOST}/host_settings.py",
-        "load_default=1000, validate=_at_least_one",
-        "load_default=10**9, validate=_at_least_one",
+        "load_default=1000,",
+        "load_default=10**9,",
     ),
     # Connection
     Mutant(
@@ -1266,7 +1266,7 @@ POOL = (
     ),
     Mutant(
         "CLS-7",
-        f"{HOST}/reception.py",
+        f"{HOST}/turn.py",
         'Close(GOING_AWAY, "the proxy is',
         'Close(1000, "the proxy is',
     ),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -14,9 +15,10 @@ from frame_fuzz import KINDS, Found, Fuzzed, batch, run, witness
 from frame_mutations import ODD, SETTINGS, Mutator, client_messages
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from openai_session import UPDATED, Conversation, audio_delta, done
+from openai_session import UPDATED, Conversation, as_json, audio_delta, created, done
 
 from voiceproxy import Binary, Text
+from voiceproxy.testing import FakeClock, FakeTimer
 
 
 async def test_a_batch_of_mutated_frames_finds_nothing():
@@ -117,3 +119,45 @@ def test_audio_before_the_session_is_configured_is_dropped():
     c.client({"type": "Settings"})
     c.upstream(done("resp_1"), UPDATED)
     assert "SettingsApplied" in c.got_types()
+
+
+@pytest.mark.parametrize("index", ["1e40", "-1e300", "9223372036854775808", "1" + "0" * 30])
+def test_an_index_no_event_can_carry_back_is_taken_for_none(index: str):
+    c = Conversation()
+    c.upstream(created("resp_1", c.create_response()))
+    delta = as_json({**audio_delta("resp_1", bytes(96_000)), "content_index": 0})
+    c.upstream(Text(delta.replace('"content_index":0', f'"content_index":{index}').encode()))
+    c.got()
+    c.advance(0.5)
+    c.upstream({"type": "input_audio_buffer.speech_started", "item_id": "mic"})
+    [truncate] = [event for event in c.sent() if event["type"] == "conversation.item.truncate"]
+    assert truncate["content_index"] == 0
+    assert c.driver.closed is None
+
+
+class CountedClock:
+    """Counts the timers of a session's clock, and ends what sets them for ever."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._later = clock.later
+        self.count = 0
+        clock.later = self.later  # type: ignore[method-assign]
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> FakeTimer:
+        self.count += 1
+        assert self.count < 5_000, "timers without end"
+        return self._later(seconds, callback)
+
+
+def test_a_response_whose_time_is_over_but_for_a_rounding_is_given_up():
+    for step in range(200):
+        c = Conversation()
+        clock = CountedClock(c.driver.clock)
+        c.advance(0.1 + step * 0.37)
+        c.upstream(created("resp_1", c.create_response()))
+        c.advance(0.7 + step * 0.013)
+        c.upstream(audio_delta("resp_1"))
+        c.advance(130)
+        assert "Warning" in c.got_types()
+        assert c.driver.closed is None
+        assert clock.count < 50

@@ -1,6 +1,7 @@
-"""How much is found of two labelled sets, and how much is taken for what it is not.
+"""How much is found of labelled texts, and how much is taken for what it is not.
 
-The held-out set was written before the code and has not been used to improve it.
+The held-out set was written before the code and has not been used to improve it; the second-hand
+set was written by somebody who had not seen the code.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 from voiceproxy_redaction.finder import KINDS, Finder
 
 DATA = Path(__file__).parent / "data" / "redaction"
-SETS = ("held_out", "tuned")
+SETS = ("held_out", "tuned", "second_hand")
 
 FLOORS = {
     "email": (1.0, 1.0),
@@ -28,6 +29,8 @@ FLOORS = {
     "key": (1.0, 1.0),
 }
 """Kind -> (precision, recall) that each set reaches at least."""
+
+FLOORS_SECOND_HAND = {**FLOORS, "ssn": (1.0, 0.75), "ip": (0.9, 1.0), "key": (0.92, 1.0)}
 
 
 def lines(name: str) -> list[dict[str, Any]]:
@@ -80,13 +83,14 @@ def test_the_labelled_sets_are_large_half_unseen_and_full_of_near_misses():
 
 @pytest.mark.parametrize("name", SETS)
 def test_precision_and_recall_of_every_kind_reach_their_floors(name: str):
+    floors = FLOORS_SECOND_HAND if name == "second_hand" else FLOORS
     score = measure(name)
     reached = {kind: (score.precision(kind), score.recall(kind)) for kind in KINDS}
     for kind, (precision, recall) in reached.items():
         print(f"{name}: {kind} precision {precision:.2f} recall {recall:.2f}")
     below = {
         kind: reached[kind]
-        for kind, (precision, recall) in FLOORS.items()
+        for kind, (precision, recall) in floors.items()
         if reached[kind][0] < precision or reached[kind][1] < recall
     }
     assert below == {}

@@ -54,10 +54,18 @@ def integers_at(value: Event, key: str) -> list[int]:
     return [entry for entry in found if type(entry) is int] if isinstance(found, list) else []
 
 
+MAX_INTEGER = 2**53 - 1
+
+
 def integer_at(value: Event, key: str, default: int = 0) -> int:
-    """The integer under the key (JavaScript's 100.0 is one), or the default."""
+    """The integer under the key (JavaScript's 100.0 is one), or the default.
+
+    What JavaScript cannot count exactly is none: it could not be written into an event again.
+    """
     number = number_at(value, key)
-    return default if number is None or not number.is_integer() else int(number)
+    if number is None or not number.is_integer() or abs(number) > MAX_INTEGER:
+        return default
+    return int(number)
 
 
 def number_at(value: Event, key: str) -> float | None:
