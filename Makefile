@@ -63,6 +63,15 @@ bench: PLUGINS ?= logging,redaction
 bench: $(READY)  ## what the relay costs against a plain one: make bench QUICK=1 PLUGINS=logging
 	cd tests && ../$(BIN)/python -m benchmarks $(if $(QUICK),--quick) --plugins $(PLUGINS)
 
+.PHONY: fuzz-frames
+fuzz-frames: $(READY)  ## mutated frames through sessions and sockets: make fuzz-frames COUNT=100000
+	$(BIN)/python tests/frame_fuzz.py --count $(or $(COUNT),1000000)
+	$(BIN)/python tests/relay_fuzz.py --count 20000
+
+.PHONY: soak
+soak: $(READY)  ## a hundred callers that come and go over bad lines: make soak MINUTES=5
+	$(BIN)/python tests/soak.py --minutes $(or $(MINUTES),30)
+
 docs: $(READY)  ## write the generated parts of docs/ anew
 	$(BIN)/python docs/generate.py
 

@@ -5,6 +5,7 @@ A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import sys
@@ -133,6 +134,13 @@ def _wide(prog: str) -> object:
     return argparse.RawDescriptionHelpFormatter(prog, width=96)
 
 
+def faults() -> str:
+    """The fault matrix, of which the tests are made."""
+    sys.path.append(str(DOCS.parent / "tests"))
+    text: str = importlib.import_module("fault_rows").table()
+    return text
+
+
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(_cell(one) for one in line) + " |" for line in lines)
@@ -150,6 +158,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "errors-openai": openai_errors,
     "dialects": dialects,
     "flags": flags,
+    "faults": faults,
     "events": lambda: events(EVENTS),
     "events-beta": beta_names,
     "events-compatible": lambda: events(COMPATIBLE),

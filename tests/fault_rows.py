@@ -6,7 +6,7 @@ docs/explanation/reliability.md is made of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 BACKENDS = ("openai", "deepgram")
@@ -23,7 +23,7 @@ class GoesOn:
 class Gone:
     """There is no client any more: its session ends, and so does the upstream's."""
 
-    sees: str = "It is gone. Its session ends, and the upstream's connection with it."
+    sees: str = "It counts as gone: its session ends, and so does the upstream's."
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Row:
 LOST = Ends({"openai": (["upstream_closed"], 1011), "deepgram": ([], 1011)})
 
 ROWS = [
-    Row("client", "late", "latency and jitter, 100 ms each way", GoesOn()),
+    Row("client", "late", "latency and jitter, up to 100 ms each way", GoesOn()),
     Row("client", "dribble", "a few bytes at a time, one by one at first", GoesOn()),
     Row("client", "slow", "the client reads slowly", GoesOn()),
     Row(
@@ -101,7 +101,7 @@ ROWS = [
     Row("client", "half-open", "the client vanishes without a word", Gone(), {"heartbeat": 2}),
     Row("client", "blackhole", "nothing crosses any more", Gone(), {"heartbeat": 2}),
     Row("client", "cut", "the connection ends inside a frame", Gone()),
-    Row("upstream", "late", "latency and jitter, 100 ms each way", GoesOn()),
+    Row("upstream", "late", "latency and jitter, up to 100 ms each way", GoesOn()),
     Row("upstream", "dribble", "a few bytes at a time, one by one at first", GoesOn()),
     Row("upstream", "slow", "the upstream reads slowly", GoesOn()),
     Row(
@@ -115,7 +115,7 @@ ROWS = [
     Row("upstream", "half-open", "the upstream vanishes without a word", LOST, {"heartbeat": 2}),
     Row("upstream", "blackhole", "nothing crosses any more", LOST, {"heartbeat": 2}),
     Row("upstream", "cut", "the connection ends inside a frame", LOST),
-    Row("dialling", "late", "the answer to the upgrade comes late and byte by byte", GoesOn()),
+    Row("dialling", "late", "the answer to the upgrade comes late and in small pieces", GoesOn()),
     Row("dialling", "refused", "nobody listens", Undialled(502, "upstream_unreachable")),
     Row(
         "dialling",
@@ -139,8 +139,8 @@ ROWS = [
         "descriptors",
         "no file descriptor is left",
         GoesOn(
-            "Sessions there are go on. New clients wait for a free descriptor, are turned away, or "
-            "get HTTP 502; when sessions end, new ones begin."
+            "Sessions there are go on. New clients wait, are turned away, or are told "
+            "`upstream_unreachable`; when sessions end, new ones begin."
         ),
     ),
     Row(
@@ -163,7 +163,7 @@ def rows(*legs: str) -> list[Row]:
     return [row for row in ROWS if row.leg in legs]
 
 
-def table(cells: Iterable[tuple[str, ...]] | None = None) -> str:
+def table() -> str:
     """The matrix for people."""
     lines = [("Leg", "Fault", "What the client sees", "Its end comes within")]
     lines += [("---",) * 4]

@@ -45,6 +45,8 @@ OURS_BROKE = ("internal_error", "plugin_failed")
 
 LIMITS = Limits(client_buffer=1 << 20, upstream_buffer=1 << 20, settings_timeout=15.0)
 
+RIGHT = "as they should be"
+
 BATCH = 2_000
 """Frames of one group of sessions."""
 
@@ -122,7 +124,7 @@ class Fuzzed:
         self.kind, self.token = kind, token
         self.frames = 0
         self._random = random
-        self._mutator = Mutator(random)
+        self.mutator = Mutator(random)
         self._says = client_messages(token)
         self._is_openai = kind.startswith("openai")
         self._events = (realtime_events if self._is_openai else agent_messages)(token)
@@ -161,23 +163,23 @@ class Fuzzed:
     def _a_clients(self) -> Frame:
         chance = self._random.random()
         if chance < 0.4:
-            return self._mutator.audio()
+            return self.mutator.audio()
         if chance < 0.45:
-            return self._mutator.junk()
-        return self._mutator.frame(self._random.choice(self._says))
+            return self.mutator.junk()
+        return self.mutator.frame(self._random.choice(self._says))
 
     def _an_upstreams(self) -> Frame:
         if self._expected and self._random.random() < 0.85:
             frame = self._expected.pop(0)
-            if isinstance(frame, Text) and self._random.random() < 0.3:
-                return self._mutator.frame(json.loads(frame.data))
+            if isinstance(frame, Text) and self._random.random() < 0.5:
+                return self.mutator.frame(json.loads(frame.data))
             return frame
         chance = self._random.random()
         if chance < 0.05:
-            return self._mutator.audio()
+            return self.mutator.audio()
         if chance < 0.1:
-            return self._mutator.junk()
-        return self._mutator.frame(self._random.choice(self._events))
+            return self.mutator.junk()
+        return self.mutator.frame(self._random.choice(self._events))
 
     def _client(self, frame: Frame) -> None:
         self.frames += 1
@@ -271,7 +273,10 @@ def _check_witness(expected: list[Any]) -> None:
 
 
 def batch(seed: int, frames: int = BATCH, random: Random | None = None) -> Counter[str]:
-    """A group of sessions, one of each kind, in turns at random. Frames by kind. Raises Found."""
+    """A group of sessions, one of each kind, in turns at random. Raises Found.
+
+    Returns the wrong frames by kind of session, and under ``RIGHT`` how many were as they should.
+    """
     chance = random or Random(seed)
     # No changed byte makes the word of one session that of another.
     group = [
@@ -293,11 +298,13 @@ def batch(seed: int, frames: int = BATCH, random: Random | None = None) -> Count
         raise
     except Exception as error:
         raise Found(f"{one.kind}: {type(error).__name__}: {error}") from error
-    return Counter({one.kind: one.frames for one in group})
+    wrong = Counter({one.kind: one.mutator.wrong for one in group})
+    wrong[RIGHT] = sum(one.frames for one in group) - wrong.total()
+    return wrong
 
 
 def run(count: int, seed: int, seconds: float = 0.0) -> Counter[str]:
-    """Batches until that many frames have crossed, or the time is over. Raises Found."""
+    """Batches until so many wrong frames have crossed, or the time is over; see ``batch``."""
     logger = logging.getLogger("voiceproxy")
     logger.addHandler(RAISED)
     logging.getLogger("voiceproxy_simulator").setLevel(logging.CRITICAL)
@@ -305,7 +312,7 @@ def run(count: int, seed: int, seconds: float = 0.0) -> Counter[str]:
     total: Counter[str] = Counter()
     began, expected = time.perf_counter(), witness()
     try:
-        while total.total() < count and (not seconds or time.perf_counter() - began < seconds):
+        while mutated(total) < count and (not seconds or time.perf_counter() - began < seconds):
             faulthandler.dump_traceback_later(HANG, exit=True)
             try:
                 total += batch(seed)
@@ -319,6 +326,11 @@ def run(count: int, seed: int, seconds: float = 0.0) -> Counter[str]:
         RAISED.texts.clear()
         logger.propagate = propagated
     return total
+
+
+def mutated(total: Counter[str]) -> int:
+    """The wrong frames of a total."""
+    return total.total() - total[RIGHT]
 
 
 async def _in_a_loop(count: int, seed: int, seconds: float) -> Counter[str]:
@@ -341,7 +353,8 @@ def main() -> int:
         print(found)
         return 1
     seconds = time.perf_counter() - began
-    print(json.dumps({"frames": total.total(), "seed": seed, "seconds": round(seconds), **total}))
+    told = {"mutated": mutated(total), "frames": total.total(), "seconds": round(seconds)}
+    print(json.dumps(told | {"seed": seed, **total}))
     return 0
 
 

@@ -167,6 +167,8 @@ class Mutator:
 
     def __init__(self, random: Random) -> None:
         self._random = random
+        self.wrong = 0
+        """How many of the frames so far were not as they should be."""
         self._seen: list[Any] = ["item_1", "resp_1", "call_1"]
         """Values of earlier messages, so that ids, names and texts turn up where others belong."""
 
@@ -177,14 +179,16 @@ class Mutator:
 
     def junk(self) -> Frame:
         """No message at all."""
+        self.wrong += 1
         text = Text(self._random.choice(RAW))
         return Binary(text.data) if self._random.random() < 0.1 else text
 
     def frame(self, message: Message) -> Frame:
         """The message as it is, or with something wrong."""
         chance = self._random.random()
-        if chance < 0.35:
+        if chance < 0.25:
             return Text(orjson.dumps(message))
+        self.wrong += 1
         changed = copy.deepcopy(message)
         for _ in range(self._random.choice([1, 1, 1, 2, 3])):
             self._change(changed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from session_parts import APPLIED, SETTINGS, Plain, inject, plugin, say
 
-from voiceproxy import Text
+from voiceproxy import Close, Text
 from voiceproxy.testing import Driver, drive
 
 WARNING = {
@@ -217,6 +217,17 @@ def test_a_session_that_closes_is_left_alone():
     session.client_closes(1000)
     session.core.turn.drain()
     assert session.to_client() == []
+    assert session.closed.code == 1000
+
+
+async def test_a_session_that_is_over_is_left_alone_though_somebody_still_knows_it():
+    session = conversing()
+    session.upstream(b"one")
+    session.client_closes(1000)
+    await session.core.release(1)
+    session.core.turn.drain()
+    session.core.reply_error("SERVER_GOING_AWAY", "The proxy is shutting down.")
+    session.core.shut_down(Close(1001))
     assert session.closed.code == 1000
 
 

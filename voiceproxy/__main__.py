@@ -8,5 +8,5 @@ status = main()
 try:
     sys.stderr.flush()
 except OSError:  # the log's disk is full: the interpreter would exit with 120 for it
-    sys.stderr = None  # type: ignore[assignment]
+    sys.stderr = None
 sys.exit(status)

@@ -261,7 +261,8 @@ class SessionCore:
 
     def reply_error(self, code: str, description: str) -> None:
         """A host-made error the session survives."""
-        self.ending.reply_error(code, description)
+        if not self.closing:
+            self.ending.reply_error(code, description)
 
     # What handles call.
 

@@ -125,8 +125,8 @@ class Turn:
         self._core.submit(self._core.ending.close, STOPPED, "proxy")
 
     def let_go(self) -> None:
-        """The session is over: refer to nothing of it any more."""
-        self._timer = None
+        """The session is over: refer to nothing of it any more, and have no turns."""
+        self._timer, self._exists = None, False
         del self._core
 
 

@@ -65,7 +65,7 @@ class Reading:
         """
         said = [(words, text) for words in words_of if (text := _text(words))]
         voices: dict[Voice, list[str]] = {}
-        for words, text in said:
+        for words, text in said if len(said) > 1 else ():
             if words.final and words.counts:
                 voices.setdefault(words.voice, []).append(text)
         begun = {

@@ -311,7 +311,7 @@ ANSWERS: dict[str, Callable[[Stage], Awaitable[None]]] = {
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-async def test_an_upstream_that_answers_late_and_byte_by_byte_is_waited_for(backend: str):
+async def test_an_upstream_that_answers_late_and_in_small_pieces_is_waited_for(backend: str):
     async with on_stage(backend, **PATIENT) as stage:
         await _answer_late(stage)
         async with calling(stage):
