@@ -168,6 +168,18 @@ async def test_a_process_that_dies_is_replaced(directory):
     assert any(f"(pid:{first}) was sent SIGKILL" in line for line in errors)
 
 
+async def test_workers_whose_master_is_gone_end_in_order(directory):
+    flags = ("--plugin", "silent", "--plugin", "speaking", "--workers", "2")
+    with serving(directory, *flags) as process:
+        async with session_with(process.url) as (websocket, served_by):
+            assert (await heard(websocket))["type"] == "AgentAudioDone"
+            process.send(signal.SIGKILL)
+            assert (await heard(websocket))["type"] == "Warning"
+            assert await heard(websocket) == 1001
+        await _gone(served_by)
+        assert process.end()[0] == -signal.SIGKILL
+
+
 async def test_sighup_reaches_the_certificate_of_every_process(directory):
     authority = trustme.CA()
     flags = write(directory, authority.issue_cert("127.0.0.1"))

@@ -54,14 +54,14 @@ def run(app: web.Application, settings: HostSettings, tls: ListenerTls | None = 
     program = Program(app, settings, tls, listeners)
     line = serve.announcement(app, settings, port)
     program.cfg.set("when_ready", lambda master: print(line, flush=True))
-    pid = os.getpid()
+    pid, status = os.getpid(), None
     try:
         Master(program).run()
     except SystemExit as end:
         if os.getpid() != pid:
             raise  # a worker, whose status is for the master
-        return 1 if end.code else 0
-    return 0
+        status = end.code
+    return 1 if status else 0
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:
