@@ -54,7 +54,7 @@ class Upstream:
                 await asyncio.sleep(0)
             self._break(request)
             await asyncio.wait([reading], timeout=0.05)
-        except ConnectionError:
+        except OSError:
             pass
         finally:
             reading.cancel()
