@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from aiohttp import web
-from frame_fuzz import RAISED, Found
+from frame_fuzz import RAISED, Found, a_silent_simulator
 from frame_mutations import SETTINGS, Mutator, client_messages, realtime_events
 from running import RawClient, Running, reset, running
 
@@ -193,13 +193,17 @@ async def run(count: int, seed: int, seconds: float = 600.0) -> dict[str, int]:
     until = time.perf_counter() + seconds
     logger = logging.getLogger("voiceproxy")
     logger.addHandler(RAISED)
-    logging.getLogger("voiceproxy_simulator").setLevel(logging.CRITICAL)
+    given = {"openai.api_key": "k", "deepgram.api_key": "k"}
     try:
-        async with FakeUpstream(upstream) as openai, SimulatedDeepgram(record=False) as deepgram:
-            given = {"openai.url": openai.url, "openai.api_key": "k", "deepgram.api_key": "k"}
-            given |= {"deepgram.agent_url": deepgram.url, "deepgram.listen_url": deepgram.url}
-            async with running("openai", "deepgram", **given) as proxy:
-                return await _fuzz(proxy, client, upstream, count, until)
+        with a_silent_simulator():
+            async with (
+                FakeUpstream(upstream) as openai,
+                SimulatedDeepgram(record=False) as deepgram,
+            ):
+                given |= {"deepgram.agent_url": deepgram.url, "deepgram.listen_url": deepgram.url}
+                given |= {"openai.url": openai.url}
+                async with running("openai", "deepgram", **given) as proxy:
+                    return await _fuzz(proxy, client, upstream, count, until)
     finally:
         logger.removeHandler(RAISED)
         RAISED.texts.clear()

@@ -4,14 +4,23 @@ a million times, and what it found."""
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from random import Random
 
 import pytest
 import relay_fuzz
-from frame_fuzz import KINDS, RIGHT, Found, Fuzzed, batch, mutated, run, witness
+from frame_fuzz import (
+    KINDS,
+    RIGHT,
+    Found,
+    Fuzzed,
+    a_silent_simulator,
+    batch,
+    mutated,
+    run,
+    witness,
+)
 from frame_mutations import ODD, SETTINGS, Mutator, client_messages
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,8 +44,8 @@ def test_what_hypothesis_makes_of_frames_finds_nothing(random: Random):
     async def fuzz() -> None:
         batch(0, 60, random)
 
-    logging.getLogger("voiceproxy_simulator").setLevel(logging.CRITICAL)
-    asyncio.run(fuzz())
+    with a_silent_simulator():
+        asyncio.run(fuzz())
 
 
 @pytest.mark.deep
