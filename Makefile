@@ -14,7 +14,10 @@ run: $(RUNS)  ## serve the openai backend with a simulated upstream; needs no ke
 
 test: $(READY) $(NODE_PACKAGES)  ## every test but the long ones, with branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not deep"
+	@status=0; log=$(VENV)/integration.log; \
+	$(BIN)/coverage run -m pytest -m "not deep" tests/integration >$$log 2>&1 & beside=$$!; \
+	$(BIN)/coverage run -m pytest -m "not deep" --ignore=tests/integration || status=$$?; \
+	wait $$beside || status=$$?; cat $$log; exit $$status
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

@@ -477,3 +477,50 @@ def test_a_call_behind_the_text_of_a_response_that_was_never_announced_is_asked(
     s.answer("c1")
     assert confirm_outputs(s) == ["conversation.item.create", CREATE]
     assert s.got_types() == [*PAIR, "AgentThinking"]
+
+
+# A response that was never announced, whose text was taken for its end.
+
+
+def _written(s, response_id):
+    text = {"type": "response.output_text.done", "response_id": response_id, "text": "words"}
+    s.upstream(text)
+    return {
+        "type": "response.function_call_arguments.done",
+        "response_id": response_id,
+        "call_id": "c1",
+        "name": "f",
+        "arguments": "{}",
+    }
+
+
+def _requests(s):
+    return [one for one in s.got() if one["type"] == "FunctionCallRequest"]
+
+
+def test_a_call_behind_the_text_of_an_unannounced_response_is_asked():
+    s = Conversation()
+    call = _written(s, "r1")
+    s.upstream(call)
+    assert len(_requests(s)) == 1
+
+
+def test_a_call_behind_the_true_end_of_an_unannounced_response_is_not():
+    s = Conversation()
+    call = _written(s, "r1")
+    s.upstream(done("r1"))
+    s.upstream(call)
+    assert _requests(s) == []
+    s.upstream(audio_delta("r1"))
+    assert s.got() == []
+
+
+def test_a_call_of_an_unannounced_response_the_user_spoke_over_is_not():
+    s = Conversation()
+    call = _written(s, "r1")
+    s.upstream({"type": "input_audio_buffer.speech_started", "item_id": "mic"})
+    s.got()
+    s.upstream(call)
+    assert _requests(s) == []
+    s.upstream(audio_delta("r1"))
+    assert s.got() == []

@@ -215,6 +215,7 @@ class Responses(Part):
 
     def interrupt(self) -> None:
         """The user speaks; the upstream cancels what is running (OUT-15)."""
+        self._early = Recent()  # what may not have ended with its text has ended now
         for response in self._open.values():
             if response.state is ResponseState.RUNNING:
                 response.state = ResponseState.INTERRUPTED
@@ -243,6 +244,7 @@ class Responses(Part):
         response = None if early else self.of(named, given, calls=calls)
         if response is None:  # over before: a create refused because of it may be asked now
             self._ended_early = False
+            self._early.discard(response_id)
             self._gate.response_ended("")
             return
         status = text_at(given, "status")
