@@ -21,7 +21,7 @@ test: $(READY) $(NODE_PACKAGES)  ## every test but the long ones, with branch co
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
-deep: $(READY) reverse-proxies  ## long property, load and packaging tests
+deep: $(READY) debian-packages  ## long property, load and packaging tests
 	$(BIN)/python -m pytest -m deep
 
 fuzz: $(READY)  ## random and longer: make fuzz EXAMPLES=20000
@@ -53,13 +53,13 @@ $(NODE_PACKAGES): $(NODE)/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --loglevel=error --prefix $(NODE) && touch $@; fi
 
 # Where they are missing and cannot be installed, the tests that need them fail and say how.
-.PHONY: reverse-proxies
-reverse-proxies: export PATH := $(PATH):/usr/local/sbin:/usr/sbin
-reverse-proxies:  ## HAProxy and nginx of Debian, which the deep tests run
-	@if ! { command -v haproxy && command -v nginx; } >/dev/null && [ "$$(id -u)" = 0 ] \
+.PHONY: debian-packages
+debian-packages: export PATH := $(PATH):/usr/local/sbin:/usr/sbin
+debian-packages:  ## Debian's HAProxy, nginx and valgrind, which the deep tests run
+	@if ! { command -v haproxy && command -v nginx && command -v valgrind; } >/dev/null && [ "$$(id -u)" = 0 ] \
 	&& command -v apt-get >/dev/null; then apt-get update --quiet=2 && \
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends \
-	haproxy nginx || true; fi
+	haproxy nginx valgrind || true; fi
 
 .PHONY: bench
 bench: PLUGINS ?= logging,redaction
