@@ -85,6 +85,8 @@ class Row:
 
 
 LOST = Ends({"openai": (["upstream_closed"], 1011), "deepgram": ([], 1011)})
+EARLY = Ends({"openai": (["upstream_closed_before_session_ready"], 1011), "deepgram": ([], 1011)})
+"""The same before the Settings are applied."""
 
 ROWS = [
     Row("client", "late", "latency and jitter, up to 100 ms each way", GoesOn()),
@@ -96,6 +98,7 @@ ROWS = [
         "the client stops reading, the queue fills, then it reads on",
         GoesOn("Everything, whole and in order; the upstream was not read meanwhile."),
     ),
+    Row("client", "big", "a frame that takes several heartbeats to come", GoesOn()),
     Row("client", "stalled", "the client neither reads nor speaks", Gone(), {"heartbeat": 2}),
     Row("client", "reset", "a reset", Gone()),
     Row("client", "half-open", "the client vanishes without a word", Gone(), {"heartbeat": 2}),
@@ -110,6 +113,7 @@ ROWS = [
         "the upstream stops reading, the queue fills, then it reads on",
         GoesOn("Everything, whole and in order; the client was not read meanwhile."),
     ),
+    Row("upstream", "big", "a frame that takes several heartbeats to be taken", GoesOn()),
     Row("upstream", "stalled", "the upstream neither reads nor speaks", LOST, {"heartbeat": 2}),
     Row("upstream", "reset", "a reset", LOST),
     Row("upstream", "half-open", "the upstream vanishes without a word", LOST, {"heartbeat": 2}),
@@ -135,6 +139,13 @@ ROWS = [
         Undialled(502, "upstream_dns_failed"),
     ),
     Row(
+        "dialling",
+        "unresolving",
+        "the name server does not answer",
+        Undialled(504, "upstream_timeout"),
+        {"connect_timeout": 1},
+    ),
+    Row(
         "machine",
         "descriptors",
         "no file descriptor is left",
@@ -148,6 +159,24 @@ ROWS = [
         "disk",
         "stderr cannot be written: the disk of the log is full",
         GoesOn("Nothing of it. The lines are lost."),
+    ),
+    Row(
+        "machine",
+        "unread",
+        "nobody reads stderr: the pipe of the log is full",
+        GoesOn("Nothing of it. Lines are lost, and how many is logged when there is room again."),
+    ),
+    Row(
+        "machine",
+        "stopped",
+        "the process stands still for many heartbeats, as on a suspended machine",
+        GoesOn("Nothing of it, once it goes on."),
+    ),
+    Row(
+        "machine",
+        "silent",
+        "a connection on which no request comes, or half of one",
+        GoesOn("It is closed after 75 seconds; it was no session yet."),
     ),
     Row(
         "machine",

@@ -2,8 +2,10 @@
 
 Several sessions at a time, each between a mutating client and a simulated upstream whose answers
 are mutated too. A failure is: an exception anywhere in our code, a frame that takes long, a queue
-beyond its bound, a word of one session in another one, or another outcome of the one conversation
-in between that nobody disturbs. Prints the seed of the batch that failed; ``--seed`` repeats it.
+beyond its bound, a word of one session in another one, a message to a client that is none of its
+protocol, an event the Realtime API does not allow though the upstream made no mistake, or another
+outcome of the one conversation in between that nobody disturbs. Prints the seed of the batch that
+failed; ``--seed`` repeats it.
 """
 
 from __future__ import annotations
@@ -16,27 +18,29 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-from frame_mutations import SETTINGS, Mutator, agent_messages, client_messages, realtime_events
+from frame_mutations import (
+    MAX_TEXT,
+    SETTINGS,
+    Mutator,
+    agent_messages,
+    client_messages,
+    realtime_events,
+)
+from frame_sessions import KINDS, LIMITS, TRANSLATED, openai
 
 from voiceproxy import Binary, Frame, Text, UpstreamFault
-from voiceproxy.session import Limits
-from voiceproxy.testing import Driver, drive
-from voiceproxy_deepgram.component import ComponentTranslator
-from voiceproxy_deepgram.keep_alive import KeepAlive
-from voiceproxy_deepgram.pass_through import PassThrough
-from voiceproxy_deepgram.settings import DeepgramSettings
-from voiceproxy_openai.settings import MODEL, OpenAISettings
-from voiceproxy_openai.translator import OpenAITranslator
+from voiceproxy.agent import server_problems
+from voiceproxy_openai.settings import MODEL
 from voiceproxy_simulator.deepgram.rehearsal import AgentRehearsal
 from voiceproxy_simulator.testing import Rehearsal
 
 SLOW = 3.0
-"""Seconds no frame may take, on however busy a machine."""
+"""Seconds of computing no frame may take; on a busy machine many more may pass."""
 
 HANG = 60
 """Seconds after which a frame has hung: every stack is printed, the process ends."""
@@ -44,7 +48,8 @@ HANG = 60
 OURS_BROKE = ("internal_error", "plugin_failed")
 """Codes of Errors that say that code of ours raised."""
 
-LIMITS = Limits(client_buffer=1 << 20, upstream_buffer=1 << 20, settings_timeout=15.0)
+OVER = 2 * MAX_TEXT
+"""Bytes a queue may be beyond its bound: what one frame makes of itself."""
 
 RIGHT = "as they should be"
 
@@ -71,51 +76,15 @@ class Raised(logging.Handler):
 RAISED = Raised()
 
 
-def openai(dialect: Any = "component", *plugins: str, **settings: Any) -> Driver:
-    """A session of the openai backend."""
-    given = OpenAISettings(**settings)
-    return drive(
-        translator=lambda session: OpenAITranslator(session, given),
-        dialect=dialect,
-        limits=LIMITS,
-        plugins=_loaded(plugins),
-    )
+STALLS = 0.002
+"""The chance at each step that the client stops reading, for up to so many steps."""
+STALLED_FOR = 500
 
+POLITE = 0.3
+"""In so many sessions the upstream makes no mistake; so none is to be blamed on it."""
 
-def component(*plugins: str) -> Driver:
-    """A session of the deepgram backend in the component dialect."""
-    settings = DeepgramSettings(keep_alive=5.0)
-    return drive(
-        translator=lambda session: ComponentTranslator(session, settings, KeepAlive(session, 5.0)),
-        limits=LIMITS,
-        plugins=_loaded(plugins),
-    )
-
-
-def passed_through(protocol: Any = "agent") -> Driver:
-    """A session where frames cross as they are, with ``KeepAlive`` in between."""
-    return drive(
-        translator=lambda session: PassThrough(session, KeepAlive(session, 5.0)),
-        protocol=protocol,
-        dialect="agent",
-        limits=LIMITS,
-    )
-
-
-def _loaded(names: tuple[str, ...]) -> list[object]:
-    return [__import__(f"voiceproxy_{name}") for name in names]
-
-
-KINDS: dict[str, Callable[[], Driver]] = {
-    "openai": openai,
-    "openai agent": lambda: openai("agent"),
-    "openai unmarked": lambda: openai(mark_responses=False, pass_unknown_messages=True),
-    "openai redacted": lambda: openai("component", "redaction", "logging"),
-    "deepgram": component,
-    "deepgram redacted": lambda: component("redaction", "logging"),
-    "deepgram agent": passed_through,
-    "deepgram listen": lambda: passed_through("listen"),
-}
+TOO_LATE = ("refused", "response.cancel")
+"""What the API refuses because the response has ended meanwhile: nobody's mistake."""
 
 
 class Fuzzed:
@@ -130,12 +99,15 @@ class Fuzzed:
         self._is_openai = kind.startswith("openai")
         self._events = (realtime_events if self._is_openai else agent_messages)(token)
         self.sessions = 0
+        self.stalled = 0
+        """For so many steps to come the client reads nothing."""
         self._begin()
 
     def _begin(self) -> None:
         self.sessions += 1
         self.driver = KINDS[self.kind]()
         self._expected: list[Frame] = []
+        self.polite = self._random.random() < POLITE
         self._meet()
         if self._random.random() < 0.9:
             self._client(Text.of(SETTINGS))
@@ -150,11 +122,15 @@ class Fuzzed:
         """One thing happens; everything that was put out for either side."""
         if self.driver.core.closing:
             self._begin()
+        if self.stalled:
+            self.stalled -= 1
+        elif self._random.random() < STALLS:
+            self.stalled = self._random.randrange(STALLED_FOR)
         chance = self._random.random()
         if chance < 0.45:
             self._client(self._a_clients())
         elif chance < 0.93:
-            self._upstream(self._an_upstreams())
+            self._upstream_speaks()
         elif chance < 0.99:
             self._advance(self._random.choice([0.0, 0.01, 0.1, 0.5, 6.0, 21.0]))
         else:
@@ -168,6 +144,14 @@ class Fuzzed:
         if chance < 0.45:
             return self.mutator.junk()
         return self.mutator.frame(self._random.choice(self._says))
+
+    def _upstream_speaks(self) -> None:
+        if not self.driver.core.upstream_may_send:
+            return
+        if not self.polite:
+            self._upstream(self._an_upstreams())
+        elif self._expected:
+            self._upstream(self._expected.pop(0))
 
     def _an_upstreams(self) -> Frame:
         if self._expected and self._random.random() < 0.85:
@@ -183,6 +167,8 @@ class Fuzzed:
         return self.mutator.frame(self._random.choice(self._events))
 
     def _client(self, frame: Frame) -> None:
+        if not self.driver.core.client_may_send:
+            return
         self.frames += 1
         self.driver.client(frame)
 
@@ -213,8 +199,10 @@ class Fuzzed:
         while (frame := core.upstream.take()) is not None:
             out.append(frame.data)
             self._hear(frame)
-        while (frame := core.client.take()) is not None:
+        while not self.stalled and (frame := core.client.take()) is not None:
             out.append(frame.data)
+            if self.kind in TRANSLATED:
+                _check_message(frame, TRANSLATED[self.kind])
         self._expected += [_as_frame(one) for one in self._peer.frames()]
         del self._expected[:-400]
         return out
@@ -240,9 +228,23 @@ class Fuzzed:
         for data in out:
             if any(other in data for other in others):
                 raise Found(f"{self.kind} {self.token}: words of another session: {data[:2000]!r}")
+        if self.polite and self.kind in TRANSLATED:
+            self._check_events()
+        if core.client.bytes > LIMITS.client_buffer + OVER:
+            raise Found(f"{self.kind}: {core.client.bytes} bytes wait for a client without a bound")
         waiting = core.gate.bytes if core.gate is not None else 0
         if waiting > 4 * LIMITS.upstream_buffer and core.client_may_send:
             raise Found(f"{self.kind}: {waiting} bytes wait without a bound")
+
+    def _check_events(self) -> None:
+        for one in self._peer.violations:
+            if (one.rule, one.event_type) != TOO_LATE:
+                raise Found(f"{self.kind}: {one.event_type} breaks {one.rule}: {one.detail}")
+
+
+def _check_message(frame: Frame, dialect: Any) -> None:
+    if isinstance(frame, Text) and (problems := server_problems(json.loads(frame.data), dialect)):
+        raise Found(f"no message of the {dialect} dialect: {frame.data[:500]!r}: {problems}")
 
 
 def _as_frame(frame: Any) -> Frame:
@@ -288,11 +290,11 @@ def batch(seed: int, frames: int = BATCH, random: Random | None = None) -> Count
     try:
         while sum(one.frames for one in group) < frames:
             one = chance.choice(group)
-            began = time.perf_counter()
+            began = time.process_time()
             out = one.step()
             one.check(
                 out,
-                time.perf_counter() - began,
+                time.process_time() - began,
                 [token for other, token in tokens.items() if other is not one],
             )
     except Found:

@@ -262,7 +262,7 @@ POOL = (
         "if model and not _MODEL_GIVEN_BY &",
         "if model and _MODEL_GIVEN_BY &",
     ),
-    Mutant("NET-8", f"{OPENAI}/audio_input.py", "yield Text(_PREFIX", "yield Binary(_PREFIX"),
+    Mutant("NET-8", f"{OPENAI}/audio_input.py", "return Text(_PREFIX", "return Binary(_PREFIX"),
     Mutant("NET-13", f"{OPENAI}/upstream.py", '("api-key", key)', '("x-api-key", key)'),
     Mutant("NET-5", f"{OPENAI}/settings.py", 'dial: str = "after"', 'dial: str = "before"'),
     Mutant(
@@ -278,8 +278,8 @@ POOL = (
     Mutant(
         "NET-11",
         f"{HOST}/session.py",
-        "            waiting += self.gate.bytes\n",
-        "            pass\n",
+        "waiting, frames = waiting + gate.bytes, frames + gate.frames",
+        "frames += gate.frames",
     ),
     Mutant(
         "NET-12",
@@ -631,7 +631,7 @@ POOL = (
     Mutant(
         "TXT-7",
         f"{HOST}/gate.py",
-        "        if self._progress is Progress.APPLIED:\n            self._translator",
+        "        if self._progress is APPLIED:\n            self._translator",
         "        if self._progress is not Progress.AWAITED:\n            self._translator",
     ),
     Mutant(
@@ -675,8 +675,8 @@ POOL = (
     Mutant(
         "AUD-3",
         f"{OPENAI}/audio_input.py",
-        "pybase64.b64encode(part)",
-        "pybase64.b64encode(part[2:])",
+        "pybase64.b64encode(audio)",
+        "pybase64.b64encode(audio[2:])",
     ),
     Mutant(
         "AUD-7", f"{OPENAI}/microphone.py", "        if plan.manual_commit:\n", "        if True:\n"
@@ -981,7 +981,10 @@ POOL = (
     ),
     # Client messages
     Mutant(
-        "MSG-1", f"{OPENAI}/translator.py", '            "UpdateListen",\n        ]', "        ]"
+        "MSG-1",
+        f"{OPENAI}/translator.py",
+        '    "UpdateListen": attrgetter("updates.listen"),\n',
+        "",
     ),
     Mutant(
         "MSG-3", f"{HOST}/gate.py", "f\"Allowed: {', '.join(allowed)}. KeepAlive", 'f"KeepAlive'
@@ -1031,8 +1034,8 @@ POOL = (
     Mutant(
         "EVT-1",
         f"{OPENAI}/translator.py",
-        "if isinstance(row, Handled) else _ignore",
-        "if isinstance(row, Handled) else self._session.log.info",
+        "else lambda _: _ignore",
+        "else lambda it: it._session.log.info",
     ),
     # Errors
     Mutant(
@@ -1151,13 +1154,13 @@ POOL = (
     Mutant(
         "DEF-1",
         f"{OPENAI}/audio_input.py",
-        "part = audio if len(audio) <= MAX_APPEND else audio[start : start + MAX_APPEND]",
-        "part = audio",
+        "yield append_frame(audio[start : start + MAX_APPEND])",
+        "yield append_frame(audio)",
     ),
     Mutant(
         "DEF-2",
         f"{HOST}/gate.py",
-        'not self._is_allowed(message["type"]) or not self._is_valid(message)',
+        'not self._is_allowed(message["type"]) or not self._is_valid(frame, message)',
         'not self._is_allowed(message["type"])',
     ),
     Mutant(
@@ -1261,8 +1264,8 @@ POOL = (
     Mutant(
         "DEF-31",
         f"{HOST}/serve.py",
-        "        await runner.cleanup()\n    return 0\n",
-        "        await runner.cleanup()\n    return 1\n",
+        "        await clean_up(runner, settings)\n    return 0\n",
+        "        await clean_up(runner, settings)\n    return 1\n",
     ),
     Mutant(
         "CLS-7",

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
+from hashlib import sha256
+from importlib import import_module
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import fields
+from session_parts import Plain
 
+from voiceproxy import Text
 from voiceproxy.agent import (
     CLIENT_MESSAGES,
     SERVER_MESSAGES,
@@ -19,6 +25,7 @@ from voiceproxy.agent import (
 )
 from voiceproxy.agent.json_fields import OneOrMore, StrOr
 from voiceproxy.agent.settings_message import PastMessage
+from voiceproxy.testing import drive
 
 
 def names_in(shape):
@@ -39,6 +46,9 @@ def names_under(field):
         yield from names_in(field.words)
         yield from names_in(field.calls)
 
+
+module = import_module("voiceproxy.agent.problems")
+"""Beside its function of the same name."""
 
 NAMES = sorted({"type", *(name for shape in CLIENT_MESSAGES.values() for name in names_in(shape))})
 
@@ -193,3 +203,60 @@ def test_fields_the_protocol_does_not_have_are_named_by_their_paths():
         "agent.speak[1].provider.zest",
         "agent.context.messages[0].mood",
     ]
+
+
+# Settings that come again.
+
+
+class Watched(dict):
+    """A message that counts how often somebody looks into its ``agent``."""
+
+    looks = 0
+
+    def get(self, key, *default):
+        self.looks += key == "agent"
+        return super().get(key, *default)
+
+
+def settings(**fields):
+    message = {"type": "Settings", **fields}
+    return Watched(message), orjson.dumps(message)
+
+
+def test_the_same_valid_settings_are_checked_once(monkeypatch):
+    monkeypatch.setattr(module, "_valid", OrderedDict())
+    message, data = settings(agent={"think": {"prompt": "Be brief."}})
+    assert problems(message, data) == []
+    looks = message.looks
+    assert looks > 0
+    assert problems(message, data) == []
+    assert message.looks == looks
+    assert problems(message) == []
+    assert message.looks > looks
+
+
+@pytest.mark.parametrize("fields", [{"agent": 1}, {"audio": {"input": {}}}])
+def test_settings_that_are_wrong_are_wrong_every_time(fields):
+    message, data = settings(**fields)
+    assert problems(message, data) == problems(message, data) == problems(message) != []
+
+
+def test_another_type_with_the_bytes_of_settings_is_checked_for_itself():
+    message, data = settings()
+    assert problems(message, data) == []
+    assert problems({"type": "InjectUserMessage"}, data) != []
+
+
+def test_of_settings_their_digests_alone_are_remembered_and_not_for_ever(monkeypatch):
+    monkeypatch.setattr(module, "_valid", OrderedDict())
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 2)
+    said = [settings(agent={"think": {"prompt": f"secret {n}"}}) for n in range(3)]
+    for message, data in said:
+        assert problems(message, data) == []
+    assert list(module._valid) == [sha256(data).digest() for _, data in said[1:]]
+
+
+def test_the_settings_of_a_session_are_remembered(monkeypatch):
+    monkeypatch.setattr(module, "_valid", OrderedDict())
+    drive(translator=Plain).client(Text(b'{ "type": "Settings" }'))
+    assert list(module._valid) == [sha256(b'{ "type": "Settings" }').digest()]

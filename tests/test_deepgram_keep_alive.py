@@ -220,3 +220,19 @@ def test_figures_that_do_not_add_up_exactly_ring_once():
         s.client(Text(b"0.3"))
     s.advance(1)
     assert len(rung) == 1
+
+
+@pytest.mark.parametrize(("keep_alive", "passes"), [(0, True), (8, False)])
+def test_audio_passes_the_component_dialect_by_unless_it_is_listened_for(keep_alive, passes):
+    s = open_session("/v1/agent/converse", "component", keep_alive=keep_alive)
+    s.client(SETTINGS)
+    s.upstream({"type": "SettingsApplied"})
+    assert s.core.to_upstream.passes_audio() == passes
+
+
+@pytest.mark.parametrize("path", ["/v1/agent/converse", "/v1/listen"])
+def test_audio_for_the_client_passes_whoever_keeps_the_upstream_alive_by(path):
+    s = open_session(path, keep_alive=8)
+    s.upstream(b"begins")
+    assert s.core.to_client.passes_audio()
+    assert not s.core.to_upstream.passes_audio()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
+from voiceproxy import Session, hookimpl
 from voiceproxy.testing import Driver, drive
 from voiceproxy_deepgram.component import ComponentTranslator
 from voiceproxy_deepgram.settings import DeepgramSettings
@@ -26,9 +27,9 @@ def words(text: str = "Hi.", role: str = "assistant") -> dict[str, Any]:
     return {"type": "ConversationText", "role": role, "content": text}
 
 
-def listening(**settings: float) -> Driver:
+def listening(*plugins: object, **settings: float) -> Driver:
     made = DeepgramSettings(**settings)  # type: ignore[arg-type]
-    s = drive(translator=lambda session: ComponentTranslator(session, made, None))
+    s = drive(translator=lambda session: ComponentTranslator(session, made, None), plugins=plugins)
     s.client({"type": "Settings"})
     s.upstream({"type": "SettingsApplied"})
     s.to_client()
@@ -263,3 +264,135 @@ def test_whatever_comes_pairs_are_whole_and_each_belongs_to_one_turn(steps: list
 def _name(frame: Any) -> str:
     named = [name for name, one in FRAMES.items() if one == frame and name != "done"]
     return named[0] if named else str(frame["type"])
+
+
+# Audio the host passes on itself.
+
+
+def speak(s: Driver, audio: bytes = AUDIO) -> bool:
+    """Audio as the relay hands it on; True when it passed the translator by."""
+    lane = s.core.to_client
+    passes = bool(audio) and lane.passes_audio()
+    if passes:
+        lane.passed(len(audio))
+    else:
+        s.upstream(audio)
+    return passes
+
+
+def speaking(*plugins: object, **settings: float) -> Driver:
+    """In the middle of a turn."""
+    s = listening(*plugins, **settings)
+    s.upstream(words(), AUDIO)
+    assert heard(s)[-1] == "audio"
+    return s
+
+
+class Deaf:
+    """Lets no message through, so that the host knows of no turn and looks at no audio."""
+
+    @hookimpl
+    def voiceproxy_upstream_frame(self, session: Session, message: dict[str, Any]) -> bool:
+        return True
+
+
+def test_audio_behind_audio_passes_the_translator_by_dgm_6():
+    s = listening()
+    assert [speak(s) for _ in range(3)] == [False, True, True]
+    s.upstream({"type": "LatencyReport"})
+    assert speak(s)
+
+
+@pytest.mark.parametrize(
+    "text", [words(), words("Stop.", "user"), SPEAKING, THINKING, CALL, DONE, {"type": "AgentDone"}]
+)
+def test_audio_behind_what_may_change_the_turn_is_looked_at_dgm_6(text):
+    s = speaking(Deaf())
+    assert speak(s)
+    s.upstream(text)
+    assert [speak(s) for _ in range(3)] == [False, True, True]
+
+
+def test_audio_behind_a_turn_that_ended_with_silence_is_looked_at_dgm_6():
+    s = speaking(Deaf())
+    s.advance(60)
+    assert [speak(s) for _ in range(3)] == [False, True, True]
+
+
+def test_audio_that_passed_puts_the_end_of_the_turn_off_dgm_6():
+    s = speaking(turn_done_after=5)
+    for _ in range(4):
+        s.advance(4.5)
+        assert speak(s)
+    s.advance(4.998)
+    assert heard(s) == []
+    s.advance(0.002)
+    assert heard(s) == PAIR
+
+
+def test_audio_that_passed_soon_behind_other_audio_counts_as_well_dgm_6():
+    s = speaking(turn_done_after=5)
+    s.advance(0.01)
+    assert speak(s)
+    s.advance(4.998)
+    assert heard(s) == []
+    s.advance(0.002)
+    assert heard(s) == PAIR
+
+
+def test_words_in_the_same_moment_as_audio_that_passed_end_the_turn_soon_dgm_6():
+    s = listening(audio_done_after=0.5, turn_done_after=5)
+    s.upstream(AUDIO)
+    s.advance(1)
+    assert speak(s)
+    s.upstream(words())
+    heard(s)
+    s.advance(0.5)
+    assert heard(s) == PAIR
+
+
+def test_audio_without_a_byte_is_no_output_behind_audio_either():
+    s = speaking(turn_done_after=5)
+    s.advance(4)
+    assert not speak(s, b"")
+    s.advance(1)
+    assert heard(s) == ["audio", *PAIR]
+
+
+def timed(s: Driver) -> list[tuple[float, str]]:
+    """What the client gets from now on, and when."""
+    log: list[tuple[float, str]] = []
+
+    def note() -> None:
+        log.extend((round(s.clock.time, 6), name) for name in heard(s) if name != "audio")
+
+    s.core.on_output = note
+    return log
+
+
+WAITS = st.sampled_from([0.0, 0.1, 0.25, 0.5, 2.0, 4.999, 5.0, 7.0])
+SILENCES = st.sampled_from([(0.5, 5.0), (0.0, 5.0), (0.5, 0.0), (0.0, 0.0), (0.5, 0.25)])
+
+
+@given(SILENCES, st.lists(st.one_of(st.sampled_from([*sorted(FRAMES), "queued"]), WAITS)))
+@bounds(max_examples=200, deadline=None)
+def test_turns_end_at_the_same_moments_whichever_way_audio_goes_dgm_6(
+    silences: tuple[float, float], steps: list[str | float]
+):
+    audio_done_after, turn_done_after = silences
+    seen, passed = (
+        listening(audio_done_after=audio_done_after, turn_done_after=turn_done_after)
+        for _ in range(2)
+    )
+    logs = timed(seen), timed(passed)
+    for step in [*steps, 20.0]:
+        if step == "audio":
+            seen.upstream(AUDIO)
+            speak(passed)
+            continue
+        for s in (seen, passed):
+            if isinstance(step, float):
+                s.advance(step)
+            else:  # audio waits behind other audio where the client does not read
+                s.upstream(FRAMES["audio" if step == "queued" else step])
+    assert logs[0] == logs[1]

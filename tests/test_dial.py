@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import os
 import ssl
 from contextlib import asynccontextmanager
 
@@ -329,6 +330,21 @@ def test_the_environment_names_the_proxy(monkeypatch, url, environment, proxy):
         monkeypatch.setenv(name, value)
     found = proxy_for(URL(url))
     assert (str(found).rstrip("/") if found else None) == proxy
+
+
+def test_the_whole_environment_is_read_once_and_again_when_a_variable_has_changed(monkeypatch):
+    reads = []
+
+    def getproxies():
+        reads.append(dict(os.environ))
+        return {"https": os.environ["HTTPS_PROXY"]}
+
+    monkeypatch.setattr("urllib.request.getproxies", getproxies)
+    for proxy in ("http://once:1", "http://then:1"):
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        for _ in range(2):
+            assert str(proxy_for(URL("wss://read.example/"))).rstrip("/") == proxy
+    assert len(reads) == 2
 
 
 async def test_the_connections_to_upstreams_are_not_limited_in_number():

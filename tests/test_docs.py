@@ -113,7 +113,7 @@ def test_the_version_is_the_one_of_the_package_and_of_the_changelog():
     [
         ("how-to/write-a-plugin.md", 2),
         ("how-to/write-a-filter.md", 6),
-        ("how-to/test-a-plugin.md", 6),
+        ("how-to/test-a-plugin.md", 7),
         ("how-to/add-a-route.md", 2),
         ("how-to/hold-a-frame.md", 9),
         ("how-to/write-a-backend.md", 18),

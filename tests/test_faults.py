@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -239,6 +241,37 @@ async def test_where_nobody_listens_the_dialler_is_reset():
         with pytest.raises(ConnectionResetError):
             await asyncio.wait_for(reader.read(1), PATIENCE)
         writer.transport.abort()
+
+
+@both_loops
+async def test_a_line_without_a_free_descriptor_lets_its_diallers_wait_or_resets_them():
+    loop = asyncio.get_running_loop()
+    async with raw_server(repeat) as port, FaultyLine(f"tcp://127.0.0.1:{port}") as line:
+        host, given = line.url.removeprefix("tcp://").rstrip("/").split(":")
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with socket.socket() as first, socket.socket() as second:
+            for end in (first, second):
+                end.setblocking(False)
+            highest = max(int(one.name) for one in Path("/proc/self/fd").iterdir())
+            try:
+                # Of those below, none is free for the line.
+                spare = [os.dup(0) for _ in range(highest)]
+                resource.setrlimit(resource.RLIMIT_NOFILE, (max(spare) + 1, limits[1]))
+                await loop.sock_connect(first, (host, int(given)))
+                await asyncio.sleep(0.1)
+                assert line.connections == 0
+                os.close(spare.pop())  # enough to accept, not to dial
+                async with asyncio.timeout(PATIENCE):
+                    with pytest.raises(ConnectionResetError):
+                        await loop.sock_recv(first, 1)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+                for one in spare:
+                    os.close(one)
+            await loop.sock_connect(second, (host, int(given)))
+            await loop.sock_sendall(second, b"there again")
+            async with asyncio.timeout(PATIENCE):
+                assert await loop.sock_recv(second, 100) == b"there again"
 
 
 async def test_a_line_that_ends_ends_its_connections_whatever_is_wrong_with_them():

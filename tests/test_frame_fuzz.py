@@ -97,6 +97,30 @@ async def test_a_step_that_takes_long_is_found():
         Fuzzed("deepgram", Random(1), "mine").check([], 4.0, [])
 
 
+async def test_a_queue_beyond_its_bound_is_found(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("voiceproxy.outbox.Outbox.has_room", lambda *_: True)
+    with pytest.raises(Found, match="bytes wait for a client without a bound"):
+        run(200_000, seed=1)
+
+
+async def test_a_message_a_client_would_not_know_is_found():
+    one = Fuzzed("openai", Random(1), "mine")
+    one.driver.core.client.put(Text.of({"type": "AgentAudioDone", "content": 7}))
+    with pytest.raises(Found, match="no message of the component dialect"):
+        one._out()
+
+
+async def test_an_event_an_upstream_without_fault_does_not_know_is_found():
+    one = Fuzzed("openai", Random(1), "mine")
+    one.polite = True
+    one._out()
+    one.check([], 0.0, [])
+    one.driver.core.upstream.put(Text.of({"type": "response.make", "event_id": "e"}))
+    one._out()
+    with pytest.raises(Found, match=r"openai: response\.make breaks"):
+        one.check([], 0.0, [])
+
+
 def test_a_mutator_makes_the_same_frames_of_the_same_seed_and_many_kinds_of_them():
     def frames(seed: int) -> list[bytes]:
         mutator = Mutator(Random(seed))

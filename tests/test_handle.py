@@ -320,6 +320,7 @@ def _calls(handle):
         "observe_as": lambda: handle.observe_as(frame),
         "settings_refused": lambda: handle.settings_refused("a"),
         "dial": lambda: handle.dial(),
+        "pass_audio": lambda: handle.pass_audio(True),
     }
     return {name: call for name, call in calls.items() if hasattr(type(handle), name)}
 

@@ -4,6 +4,7 @@ import pytest
 from session_parts import APPLIED, SETTINGS, Plain, inject, many, plugin, ready, relaying, say
 
 from voiceproxy import Binary, Text
+from voiceproxy.session import SessionCore
 from voiceproxy.testing import drive
 
 
@@ -435,3 +436,192 @@ def test_without_a_translator_no_dialect_drops_anything():
     s = relaying(dialect="agent")
     s.upstream({"type": "AgentDone"})
     assert s.to_client() == [{"type": "AgentDone"}]
+
+
+# Audio that may be written past the session.
+
+
+def _straight(s) -> tuple[bool, bool]:
+    """Whether binary frames of the client, and of the upstream, may pass the session by."""
+    return s.core.to_upstream.passes_audio(), s.core.to_client.passes_audio()
+
+
+def _speaking(*plugins, **options):
+    """A session without a translator whose agent's turn is on, so that nobody has to be told."""
+    s = relaying(*plugins, **options)
+    s.upstream(b"begins")
+    s.to_client()
+    return s
+
+
+def test_audio_nobody_looks_at_may_pass_the_session_by_in_both_directions():
+    assert _straight(_speaking()) == (True, True)
+    assert _straight(relaying(protocol="listen")) == (True, True)
+
+
+def test_plugins_that_name_the_text_alone_leave_the_straight_way_open():
+    watch = plugin("p", client_frame=lambda session, message: None)
+    follow = plugin("q", upstream_frame=lambda session, text: None)
+    assert _straight(_speaking(watch, follow)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("hook", "straight"), [("client_frame", (False, True)), ("upstream_frame", (True, False))]
+)
+def test_a_plugin_that_sees_audio_closes_the_straight_way_of_its_direction(hook, straight):
+    s = _speaking(plugin("p", **{hook: lambda session, frame: None}))
+    assert _straight(s) == straight
+
+
+@pytest.mark.parametrize(
+    ("source", "straight"), [("client", (False, True)), ("upstream", (True, False))]
+)
+def test_audio_does_not_pass_a_held_message_by(source, straight):
+    holds = []
+
+    def hold_text(session, text):
+        holds.append(session.hold(text, 5))
+        return True
+
+    s = _speaking(plugin("p", **{f"{source}_frame": hold_text}))
+    getattr(s, source)(say("wait"))
+    assert _straight(s) == straight
+    holds[0].release(None)
+    assert _straight(s) == (True, True)
+
+
+def test_audio_does_not_pass_an_input_by_that_is_being_handled():
+    seen = []
+    s = _speaking(plugin("p", client_frame=lambda session, text: seen.append(_straight(s))))
+    s.client(say("hello"))
+    assert (seen, _straight(s)) == ([(False, False)], (True, True))
+
+
+def test_nothing_passes_a_session_by_that_closes_or_is_over():
+    s = _speaking()
+    s.client_closes()
+    assert _straight(s) == (False, False)
+    s = _speaking()
+    s.core.closing = True  # about to end, in the middle of an input
+    assert _straight(s) == (False, False)
+
+
+async def test_nothing_passes_a_session_by_that_was_released():
+    s = _speaking()
+    await s.core.release(0)
+    assert _straight(s) == (False, False)
+
+
+def test_nothing_passes_a_session_by_that_is_not_open_yet():
+    s = relaying()
+    unopened = SessionCore(s.core.introduction, s.core.chains, s.clock)
+    assert not unopened.to_upstream.passes_audio()
+    assert not unopened.to_client.passes_audio()
+
+
+def test_the_audio_that_begins_a_turn_does_not_pass_the_session_by():
+    s = relaying()
+    assert _straight(s) == (True, False)
+    s.upstream(b"begins")
+    assert _straight(s) == (True, True)
+    s.upstream({"type": "AgentAudioDone"})
+    assert _straight(s) == (True, False)
+
+
+def test_while_the_session_drains_its_audio_is_listened_to():
+    s = _speaking()
+    s.core.turn.drain()
+    assert _straight(s) == (True, False)
+    s.upstream(b"goes on")
+    assert _straight(s) == (True, False)
+
+
+@pytest.mark.parametrize("checks", ["everything", "order", "nothing"])
+def test_a_translator_sees_all_audio(checks):
+    class Translating(Plain):
+        pass
+
+    Translating.checks = checks
+    s = ready(translator=Translating)
+    s.upstream(b"begins")
+    assert _straight(s) == (False, False)
+
+
+class Forwarding(Plain):
+    """Says that it has no use for the client's audio."""
+
+    checks = "order"
+    forwards_audio = True
+
+
+def test_audio_passes_a_translator_by_that_only_forwards_it_once_the_settings_are_applied():
+    s = drive(translator=Forwarding)
+    assert _straight(s) == (False, False)
+    s.client(SETTINGS, b"early")
+    assert _straight(s) == (False, False)
+    s.upstream(APPLIED)
+    assert s.to_upstream() == [SETTINGS, b"early"]
+    assert _straight(s) == (True, False)
+
+
+def test_a_plugin_still_sees_the_audio_a_translator_only_forwards():
+    s = ready(plugin("p", client_frame=lambda session, frame: None), translator=Forwarding)
+    assert _straight(s) == (False, False)
+
+
+class Uninterested(Plain):
+    """Lets audio for the client pass, and tells when it did."""
+
+    def opened(self):
+        self.session.pass_audio(True)
+
+
+def _uninterested(*plugins):
+    s = ready(*plugins, translator=Uninterested)
+    s.upstream(b"begins")
+    return s
+
+
+def test_audio_passes_a_translator_by_that_has_no_use_for_it_and_it_may_ask_when():
+    s = _uninterested()
+    session = s.core.translator.session
+    assert _straight(s) == (False, True)
+    s.advance(3)
+    s.core.to_client.passed(640)
+    s.advance(1)
+    assert session.audio_passed_at == session.now() - 1
+    session.pass_audio(False)
+    assert _straight(s) == (False, False)
+    session.pass_audio(True)
+    assert _straight(s) == (False, True)
+
+
+def test_audio_a_translator_lets_pass_is_counted():
+    s = _uninterested()
+    came = s.core.to_client.came
+    frames, size = came.frames, came.bytes
+    s.core.to_client.passed(640)
+    assert (came.frames, came.bytes) == (frames + 1, size + 640)
+
+
+def test_the_audio_that_begins_a_turn_is_noted_though_the_translator_lets_it_pass():
+    s = _uninterested()
+    s.upstream({"type": "AgentAudioDone"})
+    assert _straight(s) == (False, False)
+    s.upstream(b"begins")
+    assert _straight(s) == (False, True)
+
+
+def test_a_plugin_still_sees_the_audio_a_translator_lets_pass():
+    s = _uninterested(plugin("p", upstream_frame=lambda session, frame: None))
+    assert _straight(s) == (False, False)
+
+
+async def test_a_translator_that_outlives_its_session_lets_nothing_pass():
+    s = _uninterested()
+    session = s.core.translator.session
+    s.client_closes()
+    await s.core.release(0)
+    session.pass_audio(True)
+    session.pass_audio(False)
+    assert (session.audio_passed_at, _straight(s)) == (0, (False, False))

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import WSMsgType, web
 from running import PATIENCE, RawClient, raw_client, until
 
+from voiceproxy.closing import Traffic
 from voiceproxy.frames import Binary, Close, Text
 from voiceproxy.leg import MAX_PONGS_WHILE_BLOCKED, Leg
 from voiceproxy.outbox import Outbox
@@ -31,11 +32,18 @@ class End:
         self.rooms = rooms
         self.frames: list[object] = []
         self.may_send = True
-        self.reader = Reader(leg, lambda: self.may_send)
+        self.stopped: list[Reader] = []
+        self.reader = Reader(leg, lambda: self.may_send, self.stopped)
 
     async def read(self) -> Close | None:
+        def take(frame: object) -> bool:
+            self.frames.append(frame)
+            return self.may_send
+
         async with asyncio.timeout(PATIENCE):
-            return await self.reader.frames(self.frames.append)
+            return await self.reader.frames(
+                lambda data: take(Text(data)), lambda data: take(Binary(data))
+            )
 
     async def block(self) -> None:
         """Queue more than the peer takes, who reads nothing."""
@@ -60,6 +68,7 @@ async def an_end(*, heartbeat: float = 0, close_timeout: float = 0.3) -> AsyncIt
         outbox = Outbox(MIB)
         leg = Leg(
             "test",
+            "session",
             socket,
             request.transport,
             outbox,
@@ -130,7 +139,7 @@ async def test_reading_stops_while_there_is_no_room_and_goes_on_when_there_is(mo
         for number in range(3):
             end.client.send(1, str(number).encode())
         await until(lambda: end.leg.reading_stopped)
-        assert end.frames == [Text(b"0")]
+        assert (end.frames, end.stopped) == ([Text(b"0")], [end.reader])
         end.reader.check_room()
         assert end.leg.reading_stopped
         end.may_send = True
@@ -139,6 +148,7 @@ async def test_reading_stops_while_there_is_no_room_and_goes_on_when_there_is(mo
         end.client.send(8, b"\x0f\xa1bye")
         assert await reading == Close(4001, "bye")
         assert end.frames == [Text(b"0"), Text(b"1"), Text(b"2")]
+        assert end.stopped == []
 
 
 async def test_a_reader_without_room_sees_its_peer_leave():
@@ -417,3 +427,104 @@ async def test_broken_rules_are_told_without_quoting_the_payload():
         end.client.send(8, b"\x00\x05secret")
         assert await end.read() == Close(1002, "the peer broke the WebSocket protocol")
         assert end.reader.broken == 1002
+
+
+# Written past the outbox.
+
+
+async def test_a_frame_written_at_once_needs_no_queue_and_no_task_and_is_counted():
+    async with an_end() as end:
+        tasks = asyncio.all_tasks()
+        assert end.leg.write_now(b"speech")
+        assert asyncio.all_tasks() == tasks
+        assert await end.client.frame() == (2, b"speech")
+        assert end.leg.outbox.total == Traffic(1, 6)
+
+
+async def test_a_frame_is_not_written_before_one_that_is_queued():
+    async with an_end() as end:
+        end.leg.outbox.put(Text(b""))
+        assert not end.leg.write_now(b"speech")
+        end.leg.flush()
+        assert end.leg.write_now(b"speech")
+        assert [await end.client.frame(), await end.client.frame()] == [(1, b""), (2, b"speech")]
+
+
+async def test_a_blocked_frame_goes_on_in_a_task_and_the_next_one_has_to_wait():
+    async with an_end() as end:
+        end.client.stop_reading()
+        written = 0
+        while end.leg.write_now(written.to_bytes(4, "big") * 16_000):
+            written += 1
+        assert end.leg._writer is not None
+        end.leg.outbox.put(Text(b"behind"))
+        end.leg.flush()
+        assert (end.leg.outbox.total.frames, len(end.leg.outbox)) == (written, 1)
+        end.client.go_on_reading()
+        for number in range(written):
+            assert await end.client.frame() == (2, number.to_bytes(4, "big") * 16_000)
+        assert await end.client.frame() == (1, b"behind")
+        await until(lambda: end.leg._writer is None)
+        assert end.rooms  # whoever waits for room was told
+        assert end.leg.write_now(b"again")
+
+
+async def test_while_the_writer_is_busy_nothing_is_written_past_it_though_its_queue_is_empty():
+    async with an_end() as end:
+        end.client.stop_reading()
+        while end.leg.write_now(bytes(64_000)):
+            pass
+        assert (len(end.leg.outbox), end.leg._writer is not None) == (0, True)
+        assert not end.leg.write_now(b"more")
+        end.client.reset()
+        await until(lambda: end.leg._writer is None)
+
+
+async def test_nothing_is_written_behind_the_close():
+    async with an_end() as end:
+        end.leg.outbox.put_close(Close(4000))
+        assert not end.leg.write_now(b"queued already")
+        end.leg.flush()
+        assert not end.leg.write_now(b"about to go out")
+        assert await end.client.frames_until_close() == ([], 4000, b"")
+
+
+async def test_nothing_is_written_while_the_close_of_another_connection_goes_out():
+    async with an_end() as end:
+        end.leg.detach(Close(4001))
+        end.leg.outbox.close = None
+        assert not end.leg.write_now(b"for the next connection")
+
+
+async def test_a_frame_for_a_peer_that_is_gone_is_let_go():
+    async with an_end() as end:
+        end.client.reset()
+        await until(lambda: end.leg.lost)
+        tasks = asyncio.all_tasks()
+        assert end.leg.write_now(b"too late")
+        assert asyncio.all_tasks() == tasks
+        assert end.leg.outbox.total.frames == 1
+
+
+async def test_what_a_peer_says_once_our_close_goes_out_is_dropped():
+    async with an_end() as end:
+        end.leg.outbox.put_close(Close(1000))
+        end.leg.flush()
+        assert end.leg.closing
+        for kind in (1, 2):
+            end.client.send(kind, b"late")
+        end.client.send(8, b"\x03\xe8")
+        assert await end.read() is None
+        assert end.frames == []
+
+
+async def test_what_a_peer_says_that_was_left_while_its_writing_is_blocked_is_dropped():
+    async with an_end() as end:
+        await end.block()
+        reading = asyncio.ensure_future(end.read())
+        end.leg.detach(Close(4001))
+        end.client.send(1, b"late")
+        end.client.send(8, b"\x03\xe8")
+        assert await reading is None
+        assert end.frames == []
+        end.client.reset()

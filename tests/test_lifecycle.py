@@ -30,7 +30,9 @@ class Visit:
         self.upstream = Upstream(url="ws://upstream/")
 
     async def connect(self):
-        await self.lifecycle.connect(self.upstream)
+        waiting = self.lifecycle.connect(self.upstream)
+        if waiting is not None:
+            await waiting
 
     async def close(self):
         closing = self.core.summary()
@@ -286,3 +288,27 @@ async def test_nothing_else_of_a_session_runs_once_its_close_hooks_do():
     await visit.core.release(5)
     visit.core.runtime.advance(10)
     assert (tasks[0].cancelled(), seen, len(visit.core.client)) == (True, [True], 0)
+
+
+def test_hooks_that_decide_at_once_leave_nothing_to_wait_for():
+    calls = []
+    visit = Visit(_plugin("a", calls), _plugin("b", calls))
+    assert visit.lifecycle.connect(visit.upstream) is None
+    assert calls == ["connect a", "connect b"]
+
+
+async def test_hooks_behind_one_that_waits_come_after_it():
+    calls = []
+
+    def waiting(name):
+        async def connect():
+            await asyncio.sleep(0)
+            calls.append(f"connect {name}")
+
+        return plugin(name, connect=connect)
+
+    visit = Visit(_plugin("a", calls), waiting("b"), _plugin("c", calls), waiting("d"))
+    waits = visit.lifecycle.connect(visit.upstream)
+    assert calls == ["connect a"]
+    await waits
+    assert calls == ["connect a", "connect b", "connect c", "connect d"]

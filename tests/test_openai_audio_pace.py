@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from openai_session import Conversation, appended
+
+from voiceproxy_openai.microphone import Microphone
 
 
 def stream(s: Conversation, size: int, seconds: float, period: float = 0.02) -> list:
@@ -91,3 +95,22 @@ def test_one_strange_window_is_not_enough():
     s = declared(16000)
     assert stream(s, 960, 4) == []
     assert stream(s, 640, 20) == []
+
+
+def test_a_microphone_whose_pace_is_not_known_yet_is_freed_with_its_session():
+    """It and what measures it know each other; nothing else would part them."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = microphones()
+        s = declared(16000)
+        stream(s, 640, 1)
+        assert microphones() == before + 1
+        s.driver.client_closes()
+        assert microphones() == before
+    finally:
+        gc.enable()
+
+
+def microphones() -> int:
+    return sum(type(found) is Microphone for found in gc.get_objects())

@@ -13,7 +13,7 @@ from openai_session import PAIR, Conversation, audio_delta, created, done
 
 from voiceproxy.frames import Text
 from voiceproxy.testing import drive
-from voiceproxy_openai.events import BETA_NAMES, COMPATIBLE, EVENTS, Handled, Ignored, row_of
+from voiceproxy_openai.events import BETA_NAMES, COMPATIBLE, EVENTS, ROWS, Handled, Ignored
 from voiceproxy_openai.settings import OpenAISettings
 from voiceproxy_openai.translator import OpenAITranslator
 
@@ -50,7 +50,7 @@ def test_every_row_names_a_method_or_a_reason():
 
 @pytest.mark.parametrize(("beta", "ga"), BETA_NAMES.items())
 def test_beta_names_are_normalised_at_the_entry(beta, ga):
-    assert row_of(beta) is EVENTS[ga]
+    assert ROWS[beta] is EVENTS[ga]
 
 
 def test_a_beta_shaped_server_holds_a_whole_turn():

@@ -147,6 +147,12 @@ async def test_a_plain_get_is_told_to_upgrade():
     assert (status, headers["Upgrade"], body["err_code"]) == (426, "websocket", "UPGRADE_REQUIRED")
 
 
+async def test_a_refusal_ends_the_connection():
+    async with relaying(echo) as proxy:
+        error = await refused(proxy.endpoint, headers=FOREIGN)
+    assert (error.status, error.headers["Connection"]) == (403, "close")
+
+
 async def test_one_session_too_many_is_refused_with_503_and_when_to_come_back(caplog):
     async with relaying(echo, max_sessions=1) as proxy:
         async with connected(proxy.endpoint):
@@ -384,6 +390,28 @@ async def test_a_client_that_leaves_during_a_connect_hook_ends_it():
         client.leave()
         await until(lambda: not proxy.live)
     assert ended == [True]
+    assert recorder.ends == [("left", "client", 0)]
+
+
+async def test_a_client_that_leaves_has_left_whatever_the_hook_makes_of_it():
+    entered = asyncio.Event()
+
+    async def hang(session):
+        try:
+            await asyncio.sleep(0.02)  # it has been looked for many times by then
+            entered.set()
+            await asyncio.sleep(3600)
+        finally:
+            raise ValueError("disturbed")
+
+    recorder = Recorder(hang)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("voiceproxy.visit.WATCH_INTERVAL", 0.001)
+        async with relaying(echo, recorder, hook_timeout=60) as proxy:
+            client = await RawClient.connect(proxy.endpoint)
+            await entered.wait()
+            client.leave()
+            await until(lambda: not proxy.live)
     assert recorder.ends == [("left", "client", 0)]
 
 

@@ -360,6 +360,67 @@ async def test_a_stalled_upstream_stops_the_reading_of_the_client_and_nothing_is
     assert got == frames
 
 
+async def test_text_stops_the_reading_of_either_side_at_the_bound_too():
+    words, go_on = "x" * 32_000, asyncio.Event()
+
+    async def flood(ws, request):
+        request.transport.pause_reading()
+        flooding = asyncio.ensure_future(_send_text(ws.send_str, words))
+        await go_on.wait()
+        flooding.cancel()
+        request.transport.resume_reading()
+
+    settings = {"client_buffer": 300_000, "upstream_buffer": 300_000}
+    async with (
+        relaying(flood, **settings) as proxy,
+        raw_client(proxy.endpoint) as client,
+    ):
+        client.stop_reading()
+        core = proxy.core
+
+        async def send(text):
+            client.send(1, text.encode())
+            await client.writer.drain()
+
+        flooding = asyncio.ensure_future(_send_text(send, words))
+        await until(lambda: not core.client_may_send and not core.upstream_may_send)
+        await asyncio.sleep(0.2)  # time to do wrong
+        assert core.client.bytes < 300_000 + 32_000
+        assert core.upstream.bytes < 300_000 + 32_000
+        flooding.cancel()
+        client.reset()
+        go_on.set()
+
+
+async def test_reading_goes_on_as_soon_as_what_was_held_goes_on(monkeypatch):
+    monkeypatch.setattr("voiceproxy.reader.ROOM_CHECK", 3600)
+    holds = []
+
+    class Holding:
+        @hookimpl
+        def voiceproxy_client_frame(self, session: Session, text: Text) -> bool:
+            holds.append(session.hold(text, 3600))
+            return True
+
+    async with (
+        relaying(echo, Holding(), upstream_buffer=100_000) as proxy,
+        connected(proxy.endpoint) as ws,
+    ):
+        await ws.send_str("wait")
+        await until(lambda: holds)
+        core = proxy.core
+        sending = asyncio.ensure_future(_send_all(ws, [bytes(32_000)] * 30))
+        await until(lambda: not core.client_may_send)
+        holds[0].release(None)
+        assert (await hear(ws, 30)).frames == [bytes(32_000)] * 30
+        await sending
+
+
+async def _send_text(send, words):
+    for _ in range(3000):
+        await send(words)
+
+
 async def _send_all(ws, frames):
     for frame in frames:
         await ws.send_bytes(frame)

@@ -2,11 +2,14 @@ import asyncio
 import re
 import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
 from distributions import BACKEND, install
-from proxy_process import SECONDS, run, serving
+from proxy_process import SECONDS, environment, run, serving
 from yarl import URL
 
 HANGING = """
@@ -130,7 +133,7 @@ async def test_a_request_that_is_not_http_is_logged_without_what_it_says(directo
     assert not [line for line in errors if "hush" in line or "Traceback" in line]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 async def test_a_signal_closes_the_clients_and_ends_it_with_status_0(directory, number, loop):
     if loop == "asyncio":
@@ -180,6 +183,136 @@ def test_a_second_signal_ends_it_at_once(directory, number, loop):
         assert process.errors_until("stopping")[-1].endswith(" INFO stopping")
         process.send(number)
         assert process.end()[0] == -number
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_hangup_that_is_ignored_stays_ignored(directory, workers):
+    """As ``nohup`` begins a program that is to outlive its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with serving(directory, "--plugin", "silent", "--workers", workers) as process:
+            process.send(signal.SIGHUP)
+            for _ in range(40):  # for as long as it would take to stop
+                asyncio.run(_check_serves(process.url))
+            process.send(signal.SIGTERM)
+            assert process.end()[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+async def _check_serves(url):
+    async with (
+        asyncio.timeout(SECONDS),
+        aiohttp.ClientSession() as client,
+        client.ws_connect(f"{url}/silent") as websocket,
+    ):
+        assert (await websocket.receive_json())["type"] == "Welcome"
+
+
+LOST_STREAMS = {
+    "stdout-full": ">/dev/full",
+    "both-full": ">/dev/full 2>/dev/full",
+    "stdout-closed": ">&-",
+    "stderr-closed": "2>&-",
+    "all-closed": "<&- >&- 2>&-",
+}
+
+
+@pytest.mark.parametrize("streams", LOST_STREAMS.values(), ids=LOST_STREAMS)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_serves_without_anybody_to_tell(directory, workers, streams):
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = str(found.getsockname()[1])
+    command = (sys.executable, "-m", "voiceproxy", "--plugin", "silent", "--workers", workers)
+    with subprocess.Popen(
+        ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", *command, "--port", port],
+        cwd=directory,
+        env=environment(directory),
+        stdout=subprocess.DEVNULL,
+        stderr=(log := (directory / "log").open("w+")),
+    ) as process:
+        try:
+            asyncio.run(_until_it_serves(int(port)))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(SECONDS) == 0
+        finally:
+            process.kill()
+    with log:
+        log.seek(0)
+        assert "Traceback" not in log.read()
+
+
+async def _until_it_serves(port):
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                return await _check_serves(f"http://127.0.0.1:{port}")
+            except aiohttp.ClientConnectorError:
+                await asyncio.sleep(0.05)
+
+
+def test_an_error_that_cannot_be_told_shows_in_the_status(directory):
+    with Path("/dev/full").open("w") as full:
+        command = (sys.executable, "-m", "voiceproxy", "--plugin", "no-such-plugin")
+        status = subprocess.call(
+            command, stderr=full, cwd=directory, env=environment(directory), timeout=SECONDS
+        )
+    assert status == 2
+
+
+BUSY = """
+    import asyncio
+    import time
+
+    from voiceproxy import hookimpl
+
+
+    async def busy(app):
+        asyncio.get_running_loop().run_in_executor(None, time.sleep, 3600)
+        yield
+
+
+    @hookimpl
+    def voiceproxy_setup(app):
+        app.cleanup_ctx.append(busy)
+"""
+
+ENDLESS = """
+    import asyncio
+
+    from voiceproxy import hookimpl
+
+
+    async def endless(app):
+        yield
+        await asyncio.sleep(3600)
+
+
+    @hookimpl
+    def voiceproxy_setup(app):
+        app.cleanup_ctx.append(endless)
+"""
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [(BUSY, "without waiting for what threads"), (ENDLESS, "within 0.1 s (the setting hook_t")],
+    ids=["thread", "context"],
+)
+def test_what_a_plugin_does_not_end_keeps_no_process(directory, source, said, workers, loop):
+    if loop == "asyncio":
+        (directory / "uvloop.py").write_text(WITHOUT_UVLOOP)
+    install(directory, "voiceproxy-stuck", entry_points={"stuck": "test_stuck"},
+            modules={"test_stuck": source})  # fmt: skip
+    loaded = ("--plugin", "silent", "--plugin", "stuck")
+    with serving(directory, *loaded, "--workers", workers, "--hook-timeout", "0.1") as process:
+        asyncio.run(_check_serves(process.url))
+        process.send(signal.SIGTERM)
+        status, _, errors = process.end()
+    assert status == 0
+    assert [line for line in errors if said in line]
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])

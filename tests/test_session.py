@@ -16,7 +16,6 @@ from voiceproxy import (
     Upstream,
     UpstreamFault,
     outbox,
-    session,
 )
 from voiceproxy.chains import compile_chains
 from voiceproxy.inputs import MAX_GENERATED
@@ -560,8 +559,7 @@ def test_a_client_that_does_not_read_stops_the_reading_of_the_upstream():
 
 @pytest.fixture
 def ten_frames(monkeypatch):
-    for module in (session, outbox):
-        monkeypatch.setattr(module, "MAX_FRAMES", 10)
+    monkeypatch.setattr(outbox, "MAX_FRAMES", 10)
 
 
 def test_so_many_frames_stop_the_reading_of_either_side_however_small(ten_frames):
@@ -604,6 +602,22 @@ def test_so_many_frames_behind_a_held_one_stop_the_reading_too(ten_frames):
     s.to_client()
     s.to_upstream()
     assert (s.core.upstream_may_send, s.core.client_may_send) == (True, True)
+
+
+def test_audio_that_is_discarded_while_it_waits_makes_room_again(ten_frames):
+    def hold_text(session, text):
+        session.hold(text, 5)
+        return True
+
+    s = relaying(plugin("p", upstream_frame=hold_text))
+    s.upstream(say("held"), *[b"x"] * 10)
+    assert not s.core.upstream_may_send
+    assert s.core.discard_audio() == 10
+    assert s.core.upstream_may_send
+    s.upstream(*[b"x"] * 9)
+    assert s.core.upstream_may_send
+    s.client_closes()
+    assert (s.core.to_client.held_bytes, s.core.to_client.held_frames) == (0, 0)
 
 
 def test_what_waits_for_the_settings_counts_too():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sys
 import threading
 
@@ -12,7 +13,7 @@ from running import hear_one, until
 from session_parts import plugin
 
 from voiceproxy.testing import FakeBackend, FakeUpstream, connected, serve
-from voiceproxy.watchdog import blocker, watching
+from voiceproxy.watchdog import Stopwatch, blocker, watching
 
 SECRET = "what-was-said"
 
@@ -64,9 +65,14 @@ def _blocking(where, told):
 
         session.start(ask())
 
+    async def after_a_while(session):
+        await asyncio.sleep(0)
+        told.block()
+
     hooks = {
         "frame": {"client_frame": in_frame},
         "connect": {"connect": in_connect},
+        "connect, later": {"connect": after_a_while},
         "upstream_open": {"upstream_open": in_connect},
         "timer": {"client_frame": in_timer},
         "task": {"client_frame": in_task},
@@ -74,7 +80,9 @@ def _blocking(where, told):
     return plugin("sleeper", **hooks[where])
 
 
-@pytest.mark.parametrize("where", ["frame", "connect", "upstream_open", "timer", "task"])
+@pytest.mark.parametrize(
+    "where", ["frame", "connect", "connect, later", "upstream_open", "timer", "task"]
+)
 async def test_a_plugin_that_blocks_is_named_with_its_stack_and_nothing_said(where, told):
     async with (
         FakeUpstream(_echo) as upstream,
@@ -92,6 +100,75 @@ async def test_a_plugin_that_blocks_is_named_with_its_stack_and_nothing_said(whe
     assert "test_watchdog.py" in named
     assert SECRET not in named
     assert over.startswith("the event loop goes on after")
+
+
+ASTRAY = re.compile(r"(a+)+$")
+
+
+async def test_an_expression_that_goes_astray_stops_the_watchdog_too_and_is_named_afterwards(told):
+    def in_frame(session, message):
+        ASTRAY.match("a" * 23 + message["type"])
+
+    async with (
+        FakeUpstream(_echo) as upstream,
+        serve(
+            FakeBackend(upstream.url),
+            plugin("sleeper", client_frame=in_frame),
+            settings={"block_warning": 0.05},
+        ) as proxy,
+        connected(proxy + "/fake") as client,
+    ):
+        await client.send_json({"type": "A"})
+        await hear_one(client)
+        await until(lambda: len(told.lines) > 1)
+    named, over = told.lines
+    assert named.startswith("the plugin 'sleeper' blocks the event loop")
+    assert "holding Python's lock" in named
+    assert "in in_frame" in named
+    assert over.startswith("the event loop goes on after")
+
+
+async def test_the_thread_the_loop_waits_for_is_shown_beside_it(told):
+    lock = threading.Lock()
+    held = threading.Event()
+
+    def hold_the_lock():
+        with lock:
+            held.set()
+            told.block()
+
+    holder = threading.Thread(target=hold_the_lock, name="holder")
+    with watching(0.05):
+        holder.start()
+        held.wait(10)
+        with lock:
+            holder.join()
+        await until(lambda: told.lines)
+    assert told.lines[0].startswith("something blocks the event loop")
+    assert "thread 'holder':" in told.lines[0]
+    assert "in hold_the_lock" in told.lines[0]
+    assert "voiceproxy watchdog" not in told.lines[0]
+
+
+def test_time_in_which_the_process_did_not_compute_blocks_nobody():
+    readings = iter([(0.0, 0.0), (0.25, 0.01), (60.0, 0.02), (63.0, 3.02), (63.1, 3.1)])
+    now = [0.0, 0.0]
+
+    def read():
+        now[:] = next(readings)
+        return now[0]
+
+    stopwatch = Stopwatch(0.25, read, lambda: now[1])
+    assert stopwatch.lap() == pytest.approx(0.25)  # on time
+    assert stopwatch.lap() == pytest.approx(0.26)  # stopped or suspended for a minute
+    assert stopwatch.lap() == pytest.approx(3.0)  # it computed, and the watchdog could not look
+    assert stopwatch.lap() == pytest.approx(0.25)  # early: it is looked no oftener than that
+
+
+def test_code_of_a_plugin_that_the_host_did_not_call_as_a_hook_is_known_by_its_module():
+    place: dict[str, object] = {"__name__": "voiceproxy_openai.translator", "sys": sys}
+    exec("def upstream_frame(): return sys._getframe()", place)
+    assert blocker(place["upstream_frame"]()) == "openai"
 
 
 async def test_what_blocks_outside_every_plugin_is_told_without_a_name(told):

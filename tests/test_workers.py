@@ -9,14 +9,18 @@ import signal
 import socket
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import psutil
 import pytest
 import trustme
+from cryptography import x509
 from distributions import BACKEND, install
 from proxy_process import SECONDS, run, serving
 from test_tls import client, shown, trusting, write
+
+from voiceproxy import workers
 
 WITHOUT = "raise ImportError('not for this test')"
 
@@ -200,6 +204,26 @@ async def test_sighup_reaches_the_certificate_of_every_process(directory):
         assert process.end()[0] == 0
 
 
+async def test_sighup_reaches_workers_that_have_not_begun(directory):
+    authority = trustme.CA()
+    flags = write(directory, authority.issue_cert("127.0.0.1"))
+    with_plugin(directory, "beginning", BEGINNING)
+    loaded = ("--plugin", "silent", "--plugin", "beginning", "--workers", "2")
+    with serving(directory, *loaded, *flags, PAUSE="1") as process:
+        while len(begun(directory)) < 2:
+            await asyncio.sleep(0.02)
+        new = authority.issue_cert("127.0.0.1")
+        write(directory, new)
+        process.send(signal.SIGHUP)
+        [number] = {(await shown(process.url)).serial_number for _ in range(10)}
+        assert (
+            number == x509.load_pem_x509_certificate(new.cert_chain_pems[0].bytes()).serial_number
+        )
+        process.send(signal.SIGTERM)
+        assert process.end()[0] == 0
+    assert len(begun(directory)) == 2  # none was replaced
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_the_processes_begin_ends_them_too(directory, number):
     with serving(directory, "--plugin", "silent", "--workers", "2") as process:
@@ -245,6 +269,213 @@ def test_a_worker_that_cannot_begin_ends_it_with_status_1(directory):
     ended = run(directory, *flags, "--workers", "2")
     assert ended.returncode == 1
     assert "no such thing" in ended.stderr
+
+
+QUICK = """
+    import os
+    import signal
+    from pathlib import Path
+
+    from voiceproxy import hookimpl
+
+    fork = os.fork
+
+
+    def signalled():
+        worker = fork()
+        if worker:
+            os.kill(worker, signal.SIGTERM)
+            Path("signalled").write_text(str(worker))
+            os.fork = fork
+        return worker
+
+
+    @hookimpl
+    def voiceproxy_setup(app):
+        os.fork = signalled
+"""
+SHORT = ("--drain-timeout", "0.1", "--close-timeout", "0.1", "--hook-timeout", "0.1")
+
+
+async def test_a_signal_reaches_a_worker_that_has_not_run_yet(directory):
+    """Otherwise who ends it waits for it until its time is over."""
+    with_plugin(directory, "quick", QUICK)
+    flags = ("--plugin", "silent", "--plugin", "quick", "--workers", "2")
+    with serving(directory, *flags) as process:
+        async with asyncio.timeout(SECONDS / 2):
+            while not (told := directory / "signalled").exists() or not told.read_text():
+                await asyncio.sleep(0.01)
+            await _gone(int(told.read_text()))
+        process.send(signal.SIGTERM)
+        status, _, errors = process.end()
+    assert status == 0
+    check_quiet(errors)
+
+
+def with_plugin(directory, name, source):
+    module = f"test_{name}"
+    install(directory, f"voiceproxy-{name}", entry_points={name: module}, modules={module: source})
+
+
+BEGINNING = """
+    import asyncio
+    import os
+    import time
+    from pathlib import Path
+
+    from voiceproxy import hookimpl
+
+
+    async def begin(app):
+        with open("begun", "a") as begun:
+            begun.write(f"{time.monotonic()}\\n")
+        await asyncio.sleep(float(os.environ.get("PAUSE", "0")))
+        if Path("dies").exists():
+            os._exit(9)
+        if Path("fails").exists():
+            raise OSError("no such thing")
+        yield
+
+
+    @hookimpl
+    def voiceproxy_setup(app):
+        app.cleanup_ctx.append(begin)
+"""
+
+
+def test_workers_that_die_as_they_begin_are_replaced_once_a_second(directory):
+    with_plugin(directory, "beginning", BEGINNING)
+    (directory / "dies").touch()
+    flags = ("--plugin", "silent", "--plugin", "beginning", "--workers", "2")
+    with serving(directory, *flags) as process:
+        end = time.monotonic() + SECONDS
+        while len(begun(directory)) < 6:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send(signal.SIGTERM)
+        assert process.end()[0] == 0
+    times = begun(directory)
+    assert times[4] - times[0] > 1.8 * workers.REPLACEMENT
+
+
+def begun(directory):
+    path = directory / "begun"
+    return [float(one) for one in path.read_text().split()] if path.exists() else []
+
+
+async def test_a_worker_that_cannot_come_back_leaves_the_others_alone(directory):
+    with_plugin(directory, "beginning", BEGINNING)
+    loaded = ("--plugin", "silent", "--plugin", "speaking", "--plugin", "beginning")
+    with serving(directory, *loaded, "--workers", "2") as process:
+        async with session_with(process.url) as (websocket, alive):
+            while len(begun(directory)) < 2:
+                await asyncio.sleep(0.02)
+            (directory / "fails").touch()
+            [other] = [one.pid for one in children(process) if one.pid != alive]
+            os.kill(other, signal.SIGKILL)
+            await asyncio.to_thread(process.errors_until, "exited with code 3")
+            (directory / "fails").unlink()
+            while len(children(process)) < 2 or psutil.pid_exists(other):
+                await asyncio.sleep(0.05)
+            assert (await heard(websocket))["type"] == "AgentAudioDone"
+            await websocket.send_json({"type": "Nonsense"})
+            assert (await heard(websocket))["type"] == "Error"
+        process.send(signal.SIGTERM)
+        assert process.end()[0] == 0
+
+
+def children(process):
+    return psutil.Process(process.pid).children()
+
+
+def test_that_a_worker_cannot_begin_does_not_matter_to_what_ends(directory):
+    with_plugin(directory, "beginning", BEGINNING)
+    (directory / "fails").touch()
+    flags = ("--plugin", "silent", "--plugin", "beginning", "--workers", "2", *SHORT)
+    with serving(directory, *flags, PAUSE="1") as process:
+        process.send(signal.SIGTERM)
+        status, _, errors = process.end()
+    assert status == 0
+    assert not [line for line in errors if "HaltServer" in line]
+
+
+SCARCE = """
+    import os
+
+    from voiceproxy import hookimpl
+
+    FAIL = {int(number) for number in os.environ["FAIL"].split()}
+    fork, calls = os.fork, []
+
+
+    def scarce():
+        calls.append(1)
+        if len(calls) in FAIL:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return fork()
+
+
+    @hookimpl
+    def voiceproxy_setup(app):
+        os.fork = scarce
+"""
+
+
+def test_without_a_process_to_be_had_it_does_not_begin(directory):
+    with_plugin(directory, "scarce", SCARCE)
+    flags = ("--plugin", "silent", "--plugin", "scarce", "--workers", "2")
+    ended = run(directory, *flags, "--port", "0", FAIL="1 2")
+    assert ended.returncode == 1
+    assert "a worker cannot be started: [Errno 11]" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+async def test_without_a_process_to_be_had_the_other_workers_go_on(directory):
+    with_plugin(directory, "scarce", SCARCE)
+    loaded = ("--plugin", "silent", "--plugin", "speaking", "--plugin", "scarce")
+    with serving(directory, *loaded, "--workers", "2", FAIL="3") as process:
+        async with session_with(process.url) as (_, first):
+            pass
+        async with asyncio.timeout(SECONDS):
+            while len(children(process)) < 2:
+                await asyncio.sleep(0.02)
+            os.kill(first, signal.SIGKILL)
+            await asyncio.to_thread(process.errors_until, "which is tried again")
+            while len(children(process)) < 2:
+                await asyncio.sleep(0.05)
+        process.send(signal.SIGTERM)
+        assert process.end()[0] == 0
+
+
+async def test_a_hangup_of_the_terminal_ends_the_sessions_of_workers_in_order(directory):
+    """Every process gets it; the workers leave the end to the one that was started."""
+    flags = ("--plugin", "silent", "--plugin", "speaking", "--workers", "2")
+    with serving(directory, *flags) as process:
+        async with session_with(process.url) as (websocket, served_by):
+            assert (await heard(websocket))["type"] == "AgentAudioDone"
+            os.kill(served_by, signal.SIGHUP)
+            await websocket.send_json({"type": "Nonsense"})
+            assert (await heard(websocket))["type"] == "Error"
+            process.send(signal.SIGHUP)
+            assert (await heard(websocket))["type"] == "Error"
+            assert await heard(websocket) == 1001
+        assert process.end()[0] == 0
+
+
+@pytest.mark.skipif(not workers.MEMORY.is_dir(), reason="this system has no such place")
+def test_signs_of_life_need_no_disk(directory):
+    with serving(directory, "--plugin", "silent", "--workers", "2") as process:
+        end = time.monotonic() + SECONDS
+        while not (files := signs_of_life(process)):
+            assert time.monotonic() < end
+        process.send(signal.SIGTERM)
+        assert process.end()[0] == 0
+    assert {Path(one).parent for one in files} == {workers.MEMORY}
+
+
+def signs_of_life(process):
+    opened = [os.readlink(one) for one in Path(f"/proc/{process.pid}/fd").glob("*")]  # noqa: PTH115
+    return [one for one in opened if "wgunicorn" in one]
 
 
 def test_gunicorn_is_named_when_it_is_not_installed(directory):

@@ -167,7 +167,7 @@ def _install(
     app[RECEPTION] = reception
     for endpoint in registry.endpoints.values():
         served = with_dialect(endpoint, host.dialect)
-        serve_path(app, "GET", prefix + endpoint.path, partial(_answer, reception, served))
+        serve_path(app, "GET", prefix + endpoint.path, partial(reception.answer, served))
     for (method, path), handler in registry.routes.items():
         serve_path(app, method, prefix + path, partial(_guarded, reception, handler))
     app.cleanup_ctx.append(_reception_context)
@@ -238,12 +238,6 @@ async def stop_sessions(app: web.Application, drain: float = 0) -> None:
     if drain > 0:
         await app[RECEPTION].drain(drain)
     await app[RECEPTION].stop()
-
-
-async def _answer(
-    reception: Reception, endpoint: Endpoint, request: web.Request
-) -> web.StreamResponse:
-    return await reception.answer(request, endpoint)
 
 
 async def _guarded(

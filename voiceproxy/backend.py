@@ -40,7 +40,9 @@ class Translator(Protocol):
     the Voice Agent protocol does not have as well: unchecked and at once, even before the Settings.
 
     It may also have an attribute ``checks`` (``Checks``), which says how much of what a client
-    says the host looks at first; without one that is ``everything``.
+    says the host looks at first; without one that is ``everything``. And ``forwards_audio``: when
+    true, its ``client_frame`` only sends audio on, so once the Settings are applied the host may do
+    that itself. The other direction may change: ``TranslatorSession.pass_audio``.
     """
 
     def opened(self) -> None:

@@ -67,6 +67,8 @@ class Chains:
     client: Direction
     upstream: Direction
     connect: tuple[Step, ...]
+    asked: frozenset[str]
+    """The plugins that have a connect hook."""
     upstream_open: tuple[Step, ...]
     close: tuple[Step, ...]
 
@@ -102,6 +104,7 @@ def compile_chains(plugins: Plugins) -> Chains:
         client=direction("voiceproxy_client_frame"),
         upstream=direction("voiceproxy_upstream_frame"),
         connect=steps("voiceproxy_connect"),
+        asked=frozenset(one.plugin_name for one in found["voiceproxy_connect"]),
         upstream_open=steps("voiceproxy_upstream_open"),
         close=steps("voiceproxy_close"),
     )

@@ -35,6 +35,22 @@ class Runtime(Protocol):
         """Run a coroutine as a task of that name."""
 
 
+class LoopRuntime:
+    """The running event loop as a session's ``Runtime``."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """See ``Runtime.later``."""
+        return self._loop.call_later(seconds, callback)
+
+    def start(self, coroutine: Any, name: str) -> asyncio.Task[Any]:
+        """See ``Runtime.start``."""
+        return self._loop.create_task(coroutine, name=name)
+
+
 class Alarm:
     """A timer of one session."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow import ValidationError
 
-from voiceproxy import serve
+from voiceproxy import descriptors, serve
 from voiceproxy.app import create_app
 from voiceproxy.chains import HOOKS
 from voiceproxy.errors import PluginLoadError, UsageError
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         logger.debug("what led to the error:", exc_info=True)
         for line in str(error).splitlines():
-            print(f"voiceproxy: error: {line}", file=sys.stderr)
+            serve.report(line)
         return 2
 
 
@@ -60,6 +60,7 @@ def run_serve(arguments: Sequence[str]) -> int:
         return 0
     settings = configuration[HostSettings]
     serve.configure_logging(settings.log_level)
+    descriptors.provide(settings.max_sessions)
     tls = listener_tls(settings, {**dotenv, **_not_blank(os.environ)})
     app = create_app(plugins, configuration=configuration)
     with suppress(OSError):  # a full disk is no reason not to serve

@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 import urllib.request
+from functools import lru_cache
 from typing import Any, cast
 
 import aiohttp
@@ -17,6 +18,12 @@ from voiceproxy.errors import Answer, UpstreamFault, UsageError
 from voiceproxy.frames import INTERNAL_ERROR, NORMAL
 from voiceproxy.guard import is_loopback
 from voiceproxy.refusals import Refused, masked, refuse_refusals, secrets_of
+from voiceproxy.resolving import Resolver
+
+PROXY_VARIABLES = (
+    *("https_proxy", "http_proxy", "all_proxy", "no_proxy"),
+    *("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"),
+)
 
 CONNECT_TIMEOUT = 10.0
 """Seconds an upstream has to answer, where neither it nor the setting says."""
@@ -47,7 +54,7 @@ def client_session(shared: aiohttp.ClientSession | None = None) -> aiohttp.Clien
     """
     return aiohttp.ClientSession(
         # Nothing is kept for another request: only a refusal leaves a connection that could be.
-        connector=shared.connector if shared else aiohttp.TCPConnector(limit=0, force_close=True),
+        connector=shared.connector if shared is not None else _connector(),
         connector_owner=shared is None,
         trace_configs=[] if shared is None else shared.trace_configs,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -55,6 +62,10 @@ def client_session(shared: aiohttp.ClientSession | None = None) -> aiohttp.Clien
         ws_response_class=UpstreamWebSocket,
         middlewares=(refuse_refusals,),
     )
+
+
+def _connector() -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(limit=0, force_close=True, resolver=Resolver())
 
 
 def usable(shared: aiohttp.ClientSession | None, sessions: int) -> aiohttp.ClientSession | None:
@@ -215,10 +226,18 @@ def proxy_for(url: URL) -> URL | None:
     loopback address by none. Raises ValueError for a proxy that is not ``http`` or ``https``.
     """
     host = url.host or ""
-    if is_loopback(host) or urllib.request.proxy_bypass(f"{host}:{url.port}"):
+    if is_loopback(host):
+        return None
+    return _proxy(url.scheme, f"{host}:{url.port}", tuple(map(os.environ.get, PROXY_VARIABLES)))
+
+
+@lru_cache(maxsize=64)  # urllib goes through the whole environment, twice for each session
+def _proxy(scheme: str, server: str, variables: tuple[str | None, ...]) -> URL | None:
+    """What urllib says while the variables are these."""
+    if urllib.request.proxy_bypass(server):
         return None
     proxies = urllib.request.getproxies()
-    named = proxies.get("https" if url.scheme in ("wss", "https") else "http") or proxies.get("all")
+    named = proxies.get("https" if scheme in ("wss", "https") else "http") or proxies.get("all")
     if not named:
         return None
     proxy = URL(named if "://" in named else f"http://{named}")

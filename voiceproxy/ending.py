@@ -80,7 +80,10 @@ class Ending:
         self._end(_close(fault.close_code, fault.code, fault.description, frame), fault.by)
 
     def abandon_for(self, error: BaseException) -> None:
-        """The same for what nobody meant to raise."""
+        """The same for whatever was raised, meant or not."""
+        if isinstance(error, SessionError):
+            self.abandon(error)
+            return
         fault = SessionError("internal_error", "The proxy failed.", INTERNAL_ERROR)
         fault.__cause__ = error
         self.abandon(fault)

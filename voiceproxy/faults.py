@@ -23,6 +23,9 @@ PIECE = 16 * 1024
 PIECES_UNDERWAY = 64
 """How many pieces of one direction may be between its two ends; then its sender is not read."""
 
+ACCEPT_AGAIN = 0.05
+"""Seconds after which a line that has no file descriptor for a dialler tries again."""
+
 KERNEL_BYTES = 64 * 1024
 """What the kernel may hold at each end, so that a slow reader is felt at once."""
 
@@ -136,7 +139,11 @@ class FaultyLine:
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            dialler, _ = await loop.sock_accept(listener)
+            try:
+                dialler, _ = await loop.sock_accept(listener)
+            except OSError:  # no descriptor is free, or the dialler has left again
+                await asyncio.sleep(ACCEPT_AGAIN)
+                continue
             connection = _Connection(dialler, self._target, self._up, self._down, self._random)
             task = loop.create_task(connection.run(), name="faulty connection")
             self._live.add(task)
@@ -155,7 +162,7 @@ class _Connection:
         self, dialler: socket.socket, target: URL, up: _Way, down: _Way, chance: random.Random
     ) -> None:
         self._dialler = dialler
-        self._target = _lean_socket()
+        self._target: socket.socket | None = None
         self._address = target.host, target.port
         self._ways = up, down
         self._random = chance
@@ -165,10 +172,11 @@ class _Connection:
         """Until both directions have ended, or either is broken; then both ends are reset."""
         _prepare(self._dialler)
         try:
-            await asyncio.get_running_loop().sock_connect(self._target, self._address)
+            self._target = target = _lean_socket()
+            await asyncio.get_running_loop().sock_connect(target, self._address)
             await _all(
-                self._carry(self._ways[0], self._dialler, self._target),
-                self._carry(self._ways[1], self._target, self._dialler),
+                self._carry(self._ways[0], self._dialler, target),
+                self._carry(self._ways[1], target, self._dialler),
             )
             self._in_order = True
         except _Cut:
@@ -179,6 +187,8 @@ class _Connection:
     def close(self) -> None:
         """Close both ends."""
         for end in (self._dialler, self._target):
+            if end is None:
+                continue
             if not self._in_order:
                 _reset_when_closed(end)
             end.close()

@@ -36,7 +36,8 @@ class Text:
     @classmethod
     def of(cls, message: dict[str, Any]) -> Text:
         """Encode a JSON object as compact JSON; no space is added, non-ASCII stays as it is."""
-        frame = cls(orjson.dumps(message))
+        # A copy: what orjson gives back occupies 4 KiB however short it is, and frames may queue.
+        frame = cls(bytes(memoryview(orjson.dumps(message))))
         kind = message.get("type")
         frame._type = kind if isinstance(kind, str) else ""
         return frame
@@ -50,6 +51,17 @@ class Text:
     def message(self) -> Any:
         """Parse the payload anew; the caller owns it. Raises ValueError (bad JSON, bad UTF-8)."""
         return orjson.loads(self.data)
+
+    @staticmethod
+    def is_sound(data: bytes) -> bool:
+        """False for what is not UTF-8, which no peer may be sent as text (RFC 6455, 8.1)."""
+        if data.isascii():
+            return True
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
 
     @property
     def type(self) -> str:
@@ -98,6 +110,9 @@ class Binary:
 
 Frame = Text | Binary
 
+FRAMES = (Text, Binary)
+"""The same for ``isinstance``, which takes four times as long over a union made anew."""
+
 Sendable = Text | Binary | dict[str, Any]
 """A frame, or a JSON object that becomes a text frame."""
 
@@ -107,7 +122,7 @@ def as_frame(frame: Sendable) -> Frame:
 
     Also when the object cannot be JSON.
     """
-    if isinstance(frame, Binary | Text):
+    if isinstance(frame, FRAMES):
         if not isinstance(frame.data, bytes):
             raise TypeError(f"a frame's data is bytes, not {type(frame.data).__name__}")
         return frame

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from yarl import URL
@@ -72,6 +73,7 @@ def _host_name(host: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """True for localhost, a name under it, 127.0.0.0/8 and ::1."""
     try:

@@ -232,6 +232,23 @@ class TranslatorSession(_Handle):
         core.inputs.check_thread()
         core.put_upstream(as_frame(frame))
 
+    def pass_audio(self, passes: bool) -> None:
+        """Whether ``upstream_frame`` need not see audio, so that the host may send it on itself.
+
+        It may still be called with some. Plugins see all they ask for. Until then it sees all.
+        """
+        core = self._core
+        core.inputs.check_thread()
+        if passes:
+            core.to_client.pass_audio(core.turn)
+        else:
+            core.to_client.show_audio()
+
+    @property
+    def audio_passed_at(self) -> float:
+        """When (``now``) the host last sent audio on that ``upstream_frame`` has not seen."""
+        return self._core.to_client.passed_at
+
     @property
     def upstream(self) -> Upstream | None:
         """What is connected or dialled, as the connect hooks left it; None once it is over."""

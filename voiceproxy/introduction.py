@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from voiceproxy.backend import Dialect, SpokenProtocol
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Introduction:
     """What is known of a client before its upgrade is answered."""
 

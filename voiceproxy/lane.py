@@ -9,11 +9,12 @@ from voiceproxy.chains import Chain, Direction, Link
 from voiceproxy.errors import PluginFault
 from voiceproxy.frames import NORMAL, Frame, Text
 from voiceproxy.hold import Hold, Line, OnTimeout
-from voiceproxy.inputs import MAX_GENERATED
+from voiceproxy.inputs import FROM_CLIENT, MAX_GENERATED
 
 if TYPE_CHECKING:
     from voiceproxy.inputs import Source
     from voiceproxy.session import SessionCore
+    from voiceproxy.turn import Turn
 
 __all__ = ["Hold", "Lane", "OnTimeout"]
 
@@ -28,21 +29,26 @@ class Lane:
     __slots__ = (
         "_binary",
         "_core",
-        "_deliver",
         "_hook",
         "_inputs",
         "_kept",
         "_lines",
+        "_listener",
         "_may_wait",
         "_place",
         "_seen",
         "_sent",
         "_source",
         "_text",
+        "_unseen",
         "barge_in",
+        "came",
+        "deliver",
         "frame",
         "held_bytes",
+        "held_frames",
         "observed",
+        "passed_at",
     )
 
     def __init__(
@@ -58,13 +64,23 @@ class Lane:
         self._text = direction.text
         self._binary = direction.binary
         self._source = source
-        self._deliver = deliver
+        record = core.ending.record
+        self.came = record.from_client if source is FROM_CLIENT else record.from_upstream
+        """What the peer this direction comes from has sent."""
+        self.deliver = deliver
+        """Where a frame goes that every plugin let pass."""
+        self._unseen = False
+        self._listener: Turn | None = None
+        self.passed_at = 0.0
+        """When audio last went past the session (``passed``)."""
         self.barge_in: str | None = None
         """The message that does not wait behind a hold but discards the audio that does."""
         self._lines: dict[int, Line] = {}
         self._may_wait = True
         self.held_bytes = 0
         """Bytes of the frames that are held or wait behind a held one."""
+        self.held_frames = 0
+        """How many frames wait behind a held one."""
         self.frame: Frame | None = None
         """The frame a hook is looking at; None outside a hook of this direction."""
         self.observed: Frame | None = None
@@ -81,17 +97,41 @@ class Lane:
         chain = self._text if isinstance(frame, Text) else self._binary
         if (chain.links or self._lines) and not self._passes(frame, chain, first, observed):
             return
-        self._deliver(frame)
+        self.deliver(frame)
 
-    @property
-    def held_frames(self) -> int:
-        """How many frames wait behind held ones."""
-        return sum(len(line.waiting) for line in self._lines.values()) if self._lines else 0
+    def pass_audio(self, listener: Turn | None) -> None:
+        """From now on nobody but plugins looks at it, and ``listener`` while it ``listens``."""
+        self._unseen = not self._binary.links
+        self._listener = listener
+
+    def show_audio(self) -> None:
+        """From now on the translator looks at it again."""
+        self._unseen = False
+
+    def passes_audio(self) -> bool:
+        """True when a binary frame from the peer goes on as it is, at once, and nobody is told.
+
+        No translator and no plugin looks at it, nothing is held, and the session is open and at
+        rest: no input is being handled or waits. Whoever writes it past the session counts it.
+        """
+        listener = self._listener
+        return (
+            self._unseen
+            and not self._lines
+            and not self._core.closing
+            and not self._inputs.running
+            and (listener is None or not listener.listens)
+        )
+
+    def passed(self, size: int) -> None:
+        """Count a binary frame of that many bytes that went past the session, and note when."""
+        self.came.count(size)
+        self.passed_at = self._core.runtime.now()
 
     def is_clear_for(self, frame: Frame) -> bool:
-        """True when no plugin looks at such a frame and nothing is held."""
+        """True inside an input when such a frame has no plugin to see and nothing to overtake."""
         chain = self._text if isinstance(frame, Text) else self._binary
-        return not chain.links and not self._lines
+        return not chain.links and not self._lines and self._inputs.is_clear()
 
     def _passes(self, frame: Frame, chain: Chain, first: int, observed: Frame | None) -> bool:
         self.observed = observed
@@ -104,7 +144,7 @@ class Lane:
                 first = link.place + 1
             return not (self._lines and self._waits(frame, first, len(chain.start)))
         finally:
-            self.frame = None
+            self.frame = self._seen = self.observed = None
 
     def _show(self, frame: Frame, link: Link) -> bool:
         """Call one implementation; True when the frame stops there."""
@@ -176,6 +216,7 @@ class Lane:
                 self._core.submit(self._resume, place)
             else:
                 self._lines[place].waiting.append((frame, self.observed))
+                self.held_frames += 1
                 self.held_bytes += len(frame.data)
                 return True
         return False
@@ -222,6 +263,7 @@ class Lane:
         if line is None or line.holds:
             return
         del self._lines[place]
+        self.held_frames -= len(line.waiting)
         for frame, observed in line.waiting:
             self.held_bytes -= len(frame.data)
             self._inputs.submit_next(self._source, self.send, frame, place, observed)
@@ -240,20 +282,23 @@ class Lane:
     def _drop_audio(self, line: Line) -> None:
         for hold in line.held_audio():
             self._settle(hold)  # a decision about it has no effect any more
+        frames = len(line.waiting)
         self.held_bytes -= line.drop_waiting_audio()
+        self.held_frames -= frames - len(line.waiting)
 
     def stop_holding(self) -> None:
         """Drop what is held; from now on nothing waits. For an Error the close comes behind."""
         self._may_wait = False
         self._lines.clear()
-        self.held_bytes = 0
+        self.held_bytes = self.held_frames = 0
 
     def let_go(self) -> None:
         """The session is over. A plugin may still keep a Hold, and with it this lane."""
         self.stop_holding()
         self._sent.clear()
-        self._seen = self._kept = self.observed = None
-        del self._core, self._deliver
+        self._seen = self._kept = self.observed = self._listener = None
+        self._unseen = False
+        del self._core, self.deliver
 
 
 def _is(frame: Frame, kind: str) -> bool:

@@ -10,7 +10,7 @@ from voiceproxy.errors import PluginFault, Refuse
 from voiceproxy.introduction import log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Coroutine, Iterator, Mapping
 
     from voiceproxy.backend import Upstream
     from voiceproxy.chains import Step
@@ -18,66 +18,116 @@ if TYPE_CHECKING:
     from voiceproxy.session import SessionCore
 
 
+CONNECT, CLOSE = "voiceproxy_connect", "voiceproxy_close"
+
+
 class Lifecycle:
     """The hooks around one session."""
+
+    __slots__ = ("_core", "_entered", "_reached", "_timeout")
 
     def __init__(self, core: SessionCore, timeout: float) -> None:
         self._core = core
         self._timeout = timeout
-        self._asked = {step.plugin for step in core.chains.connect}
-        self._entered: set[str] = set()
+        self._entered = 0
+        """How many of the connect hooks have been called."""
         self._reached = -1
+        """The place those hooks have come to."""
 
-    async def connect(self, upstream: Upstream) -> None:
-        """Every plugin's ``voiceproxy_connect``. Raises Refuse, or PluginFault for what else."""
-        for step in self._core.chains.connect:
-            self._entered.add(step.plugin)
+    def connect(self, upstream: Upstream) -> Coroutine[Any, Any, None] | None:
+        """Every plugin's ``voiceproxy_connect``, in order, as long as none has to be waited for.
+
+        Returns what goes on from there; None when all of them have decided. Either raises Refuse,
+        or PluginFault for what else.
+        """
+        return self._connect(upstream, iter(self._core.chains.connect))
+
+    def _connect(
+        self, upstream: Upstream, steps: Iterator[Step]
+    ) -> Coroutine[Any, Any, None] | None:
+        for step in steps:
+            self._entered += 1
             self._reached = step.place
-            try:
-                await self._call(step, "voiceproxy_connect", upstream=upstream)
-            except Refuse as refusal:
-                refusal.by = step.plugin
-                raise
+            result = self._call(step, CONNECT, upstream=upstream)
+            if result is not None and inspect.isawaitable(result):
+                return self._connect_on(step, result, upstream, steps)
         self._reached = len(self._core.chains.places)
+        return None
+
+    async def _connect_on(
+        self, step: Step, awaited: Awaitable[Any], upstream: Upstream, steps: Iterator[Step]
+    ) -> None:
+        await self._finish(step, CONNECT, awaited)
+        following = self._connect(upstream, steps)
+        if following is not None:
+            await following
 
     async def close(self, closing: Closing) -> None:
         """``voiceproxy_close`` of every plugin whose connect was entered, in reverse order.
 
         A plugin without a connect hook counts as entered once that hook has got past its place.
         """
-        self._core.stop()
-        for step in reversed(self._core.chains.close):
-            passed = step.plugin not in self._asked and step.place < self._reached
-            if passed or step.plugin in self._entered:
-                try:
-                    await self._call(step, "voiceproxy_close", close=closing)
-                except PluginFault as fault:
-                    log_fault(self._core.log, fault)
+        core = self._core
+        core.stop()
+        asked = core.chains.asked
+        entered = {step.plugin for step in core.chains.connect[: self._entered]}
+        for step in reversed(core.chains.close):
+            passed = step.plugin not in asked and step.place < self._reached
+            if passed or step.plugin in entered:
+                await self._close(step, closing)
 
-    async def _call(self, step: Step, hook: str, **given: Any) -> None:
-        """Raises PluginFault for whatever the hook raises, but the connect hook's Refuse as it is.
+    async def _close(self, step: Step, closing: Closing) -> None:
+        try:
+            result = self._call(step, CLOSE, close=closing)
+            if inspect.isawaitable(result):
+                await self._finish(step, CLOSE, result)
+        except PluginFault as fault:
+            log_fault(self._core.log, fault)
+
+    def _call(self, step: Step, hook: str, **given: Any) -> Any:
+        """What the hook returns.
+
+        Raises PluginFault for whatever the hook raises, but the connect hook's Refuse as it is.
+        """
+        given["session"] = self._core.handle(step.place)
+        try:
+            return step.call(**{name: given[name] for name in step.arguments})
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if _is_refusal(step, hook, error):
+                raise
+            raise PluginFault(step.plugin, hook) from error
+
+    async def _finish(self, step: Step, hook: str, awaited: Awaitable[Any]) -> None:
+        """Wait for what a hook returned, as long as the setting allows; raises what ``_call`` does.
 
         A CancelledError is the plugin's unless somebody has cancelled this task meanwhile.
         """
-        given["session"] = self._core.handle(step.place)
         cancelled = _cancellations()
         timeout = asyncio.timeout(self._timeout)
         try:
             async with timeout:
-                result = step.call(**{name: given[name] for name in step.arguments})
-                if inspect.isawaitable(result):
-                    await result
+                await awaited
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             ours = isinstance(error, asyncio.CancelledError) and _cancellations() > cancelled
-            if ours or (isinstance(error, Refuse) and hook == "voiceproxy_connect"):
+            if ours or _is_refusal(step, hook, error):
                 raise
             if timeout.expired():
                 hook = f"{hook}: it took over {self._timeout:g} seconds (the setting hook_timeout)"
             raise PluginFault(step.plugin, hook) from error
         finally:
             del timeout  # it knows the task, whose exception would know this frame
+
+
+def _is_refusal(step: Step, hook: str, error: BaseException) -> bool:
+    """Whether it is the Refuse that a connect hook may raise; then it says by whom."""
+    if hook != CONNECT or not isinstance(error, Refuse):
+        return False
+    error.by = step.plugin
+    return True
 
 
 def open_upstream(core: SessionCore, headers: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from voiceproxy.relay import LoopRuntime, Relay, Timing
 from voiceproxy.session import Limits, SessionCore
 from voiceproxy.turn import STOPPED, STOPPING
 from voiceproxy.variants import variant_of
-from voiceproxy.visit import Left, Undialled, Visit, refusal
+from voiceproxy.visit import Left, Undialled, Visit, offered_by, refusal
 from voiceproxy.watchdog import watching
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Reception:
             watchdog.close()
             await client.close()
 
-    async def answer(self, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
+    async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Handle one request to an endpoint.
 
         The session has a task of its own, so that it ends in order whatever the web server does
@@ -135,7 +135,8 @@ class Reception:
         """
         endpoint, unserved = variant_of(endpoint, request.query, self._settings.dialect)
         core = self._core(request, endpoint)
-        visit = Visit(request, core, Lifecycle(core, self._settings.hook_timeout), endpoint)
+        lifecycle = Lifecycle(core, self._settings.hook_timeout)
+        visit = Visit(request, core, lifecycle, endpoint, offered_by(request))
         refusal = self._refusal(visit, unserved)
         if refusal is not None:
             return refusal
@@ -181,9 +182,9 @@ class Reception:
         if verdict is not None:
             log.warning("refused with %d: %s", *verdict)
             return visit.refuse(*verdict)
-        if not web.WebSocketResponse(protocols=_offered(request)).can_prepare(request):
+        if not web.WebSocketResponse(protocols=visit.offered).can_prepare(request):
             return visit.refuse(426, "This is a WebSocket endpoint.")
-        if answer_to(offered := _offered(request)) is None and offered:
+        if visit.offered and answer_to(visit.offered) is None:
             return visit.refuse(
                 400, "A credential is the only subprotocol offered: send bearer too."
             )
@@ -234,7 +235,9 @@ class Reception:
     async def _open(self, visit: Visit, endpoint: Endpoint) -> Opened:
         """Everything up to the answered upgrade; what is raised becomes an HTTP status."""
         upstream = self._upstream(visit, endpoint)
-        await visit.wait_for(visit.lifecycle.connect(upstream), "voiceproxy connect hooks")
+        waiting = visit.lifecycle.connect(upstream)
+        if waiting is not None:
+            await visit.wait_for(waiting)
         dialled = None
         if upstream.url is not None and self._dials_first(visit.request, upstream):
             dialled = await self._dial_first(visit, upstream)
@@ -261,14 +264,14 @@ class Reception:
             return hdrs.ORIGIN not in request.headers
         return upstream.dial == "before"
 
-    async def _dial(self, upstream: Upstream) -> UpstreamWebSocket:
+    def _dial(self, upstream: Upstream) -> Coroutine[Any, Any, UpstreamWebSocket]:
         settings = self._settings
         limit, timeout = settings.max_upstream_frame, settings.connect_timeout
-        return await dial(self._client(), upstream, limit, timeout)
+        return dial(self._client(), upstream, limit, timeout)
 
     async def _dial_first(self, visit: Visit, upstream: Upstream) -> UpstreamWebSocket:
         try:
-            return await visit.wait_for(self._dial(upstream), "voiceproxy dial")
+            return await visit.wait_for(self._dial(upstream))
         except UpstreamFault as fault:
             visit.core.log.error("%s", fault, extra={"error_code": fault.code})
             raise Undialled(fault) from fault
@@ -276,7 +279,7 @@ class Reception:
     async def _accept(
         self, visit: Visit, upstream: Upstream, dialled: UpstreamWebSocket | None
     ) -> Opened:
-        answer = answer_to(_offered(visit.request))
+        answer = answer_to(visit.offered)
         websocket: web.WebSocketResponse[Any] = web.WebSocketResponse(
             protocols=(answer,) if answer else (),
             autoclose=False,
@@ -322,9 +325,3 @@ async def _wait(
         return ()
     _, late = await asyncio.wait(tasks, timeout=seconds)
     return late
-
-
-def _offered(request: web.Request) -> list[str]:
-    """The subprotocols of the first header: the one aiohttp answers."""
-    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
-    return [one.strip() for one in offered.split(",") if one.strip()]

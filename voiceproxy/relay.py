@@ -2,7 +2,8 @@
 WebSockets.
 
 The client is read by the session's own task, the upstream by a second one. Whoever reads hands the
-frame to the session, which fills the outboxes, and both legs are flushed before the next read.
+frame to the session, which fills the outboxes, and these are flushed before the next read. A binary
+frame nobody looks at, and nothing waits before, goes straight from one socket to the other.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from voiceproxy.agent import error_codes
+from voiceproxy.chores import LoopRuntime
 from voiceproxy.errors import ClientFault, SessionError, UpstreamFault
-from voiceproxy.frames import ABNORMAL, INTERNAL_ERROR, NORMAL, TOO_BIG, Close, Frame, Text
+from voiceproxy.frames import ABNORMAL, INTERNAL_ERROR, NORMAL, TOO_BIG, Binary, Close, Text
 from voiceproxy.leg import Leg
 from voiceproxy.reader import Reader
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from voiceproxy.outbox import Outbox
     from voiceproxy.session import SessionCore
 
+__all__ = ["LoopRuntime", "Relay", "Timing"]
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -38,24 +42,21 @@ class Timing:
     max_client_frame: int
 
 
-class LoopRuntime:
-    """The running event loop as a session's ``Runtime``."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.now = self._loop.time
-
-    def later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        """See ``Runtime.later``."""
-        return self._loop.call_later(seconds, callback)
-
-    def start(self, coroutine: Any, name: str) -> asyncio.Task[Any]:
-        """See ``Runtime.start``."""
-        return self._loop.create_task(coroutine, name=name)
-
-
 class Relay:
     """One session between its sockets."""
+
+    __slots__ = (
+        "_client_leg",
+        "_core",
+        "_dial",
+        "_dialled",
+        "_finisher",
+        "_leaving",
+        "_stopped",
+        "_timing",
+        "_upstream_leg",
+        "_upstream_task",
+    )
 
     def __init__(
         self,
@@ -66,14 +67,14 @@ class Relay:
         self._core = core
         self._timing = timing
         self._dial = dial
-        self._legs: list[Leg] = []
-        """The client's, and the upstream's while there is one."""
-        self._readers: list[Reader] = []
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._client_leg: Leg | None = None
+        self._upstream_leg: Leg | None = None
+        self._stopped: list[Reader] = []
+        """Who does not read, for want of room."""
+        self._leaving: frozenset[asyncio.Task[None]] = frozenset()
         """What still has to do with upstreams that were let go."""
         self._finisher: asyncio.Task[None] | None = None
         self._upstream_task: asyncio.Task[None] | None = None
-        self._upstream_leg: Leg | None = None
         self._dialled: UpstreamWebSocket | None = None
         """The upstream that was there first, until its task takes it."""
 
@@ -87,15 +88,17 @@ class Relay:
         """Relay until both sockets are closed. ``dialled``: the upstream if it is there already."""
         core = self._core
         self._dialled = dialled
-        leg = self._leg("client", websocket, transport, core.client)
-        reader = Reader(leg, lambda: core.closing or core.client_may_send)
-        self._readers.append(reader)
+        self._client_leg = leg = self._leg("client", websocket, transport, core.client)
         core.on_output = self._flush
         try:
             core.open(upstream)
             if upstream.url is not None and self._upstream_task is None and not core.closing:
                 self._serve_upstreams_from(upstream)
-            await self._read_client(leg, reader)
+            reader = Reader(leg, lambda: core.client_may_send, self._stopped)
+            close = await reader.frames(self._text_from_client, self._binary_from_client)
+            if close is not None:
+                leg.peer_has_closed()
+                core.client_closed(close)
         except Exception:
             core.log.exception("relaying failed; the session ends")
             self._break()
@@ -110,23 +113,31 @@ class Relay:
 
     # The client.
 
-    async def _read_client(self, leg: Leg, reader: Reader) -> None:
-        close = await reader.frames(self._from_client)
-        if close is not None:
-            leg.peer_has_closed()
-            self._core.client_closed(close)
-
-    def _from_client(self, frame: Frame) -> None:
-        limit = self._timing.max_client_frame
-        if len(frame.data) > limit:
-            text = f"A frame has at most {limit} bytes (the setting max_client_frame)."
-            self._core.end(ClientFault(error_codes.FRAME_TOO_BIG, text, TOO_BIG), "client")
-        elif _passes_text_on(self._core) and not _is_sound(frame):
-            self._core.reply_error(
-                error_codes.UNPARSABLE_CLIENT_MESSAGE, "The text frame is not UTF-8."
-            )
+    def _text_from_client(self, data: bytes) -> bool:
+        core = self._core
+        if len(data) > self._timing.max_client_frame:
+            self._refuse_size()
+        elif _passes_text_on(core) and not Text.is_sound(data):
+            core.reply_error(error_codes.UNPARSABLE_CLIENT_MESSAGE, "The text frame is not UTF-8.")
         else:
-            self._core.client_frame(frame)
+            core.client_frame(Text(data))
+        return core.client_may_send
+
+    def _binary_from_client(self, data: bytes) -> bool:
+        core, leg = self._core, self._upstream_leg
+        if len(data) > self._timing.max_client_frame:
+            self._refuse_size()
+        elif data and leg is not None and core.to_upstream.passes_audio() and leg.write_now(data):
+            core.to_upstream.came.count(len(data))
+            return True  # nothing waits
+        else:
+            core.client_frame(Binary(data))
+        return core.client_may_send
+
+    def _refuse_size(self) -> None:
+        limit = self._timing.max_client_frame
+        text = f"A frame has at most {limit} bytes (the setting max_client_frame)."
+        self._core.end(ClientFault(error_codes.FRAME_TOO_BIG, text, TOO_BIG), "client")
 
     # The upstream: dialled, read until it closes, dialled again when the translator wants to.
 
@@ -149,9 +160,9 @@ class Relay:
 
     async def _serve_upstream(self, upstream: Upstream) -> None:
         core = self._core
-        leg, reader = self._open_upstream(await self._connect(upstream))
-        close = await reader.frames(self._from_upstream)
-        self._readers.remove(reader)
+        leg = self._open_upstream(await self._connect(upstream))
+        reader = Reader(leg, lambda: core.upstream_may_send, self._stopped)
+        close = await reader.frames(self._text_from_upstream, self._binary_from_upstream)
         if close is None or core.closing:
             leg.peer_has_closed()
             return
@@ -180,13 +191,15 @@ class Relay:
     def _leave(self, leg: Leg, close: Close) -> None:
         """From now on the outbox is the next connection's."""
         self._upstream_leg = None
-        self._legs.remove(leg)
         leg.detach(close)
         self._see_off(self._task("leaving", leg.finish()))
 
     def _see_off(self, task: asyncio.Task[None]) -> None:
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        self._leaving |= {task}
+        task.add_done_callback(self._has_left)
+
+    def _has_left(self, task: asyncio.Task[None]) -> None:
+        self._leaving -= {task}
 
     def _drop_dialled(self) -> None:
         if self._dialled is not None:
@@ -197,46 +210,70 @@ class Relay:
         dialled, self._dialled = self._dialled, None
         return dialled if dialled is not None else await self._dial(upstream)
 
-    def _open_upstream(self, websocket: UpstreamWebSocket) -> tuple[Leg, Reader]:
+    def _open_upstream(self, websocket: UpstreamWebSocket) -> Leg:
         core = self._core
-        leg = self._leg(
+        self._upstream_leg = leg = self._leg(
             "upstream", websocket, websocket.transport, core.upstream, release=websocket.abort
         )
-        reader = Reader(leg, lambda: core.closing or core.upstream_may_send)
-        self._readers.append(reader)
-        self._upstream_leg = leg
         core.upstream_opened(websocket.headers)
         leg.flush()
-        return leg, reader
+        return leg
 
-    def _from_upstream(self, frame: Frame) -> None:
-        if _passes_text_on(self._core) and not _is_sound(frame):
+    def _text_from_upstream(self, data: bytes) -> bool:
+        core = self._core
+        if _passes_text_on(core) and not Text.is_sound(data):
             text = "The upstream sent a text frame that is not UTF-8."
-            fault = UpstreamFault(error_codes.UPSTREAM_CLOSED, text, INTERNAL_ERROR)
-            self._core.end(fault, "upstream")
+            core.end(UpstreamFault(error_codes.UPSTREAM_CLOSED, text, INTERNAL_ERROR), "upstream")
         else:
-            self._core.upstream_frame(frame)
+            core.upstream_frame(Text(data))
+        return core.upstream_may_send
+
+    def _binary_from_upstream(self, data: bytes) -> bool:
+        core, leg = self._core, self._client_leg
+        lane = core.to_client
+        if data and leg is not None and lane.passes_audio() and leg.write_now(data):
+            lane.passed(len(data))
+            return True  # nothing waits
+        core.upstream_frame(Binary(data))
+        return core.upstream_may_send
 
     # Output, and the end.
 
     def _flush(self) -> None:
-        if self._core.dialled.replaced and not self._core.closing:
+        core = self._core
+        if core.closing:
+            self._flush_the_last()
+            return
+        if core.dialled.replaced:
             self._let_upstream_go()
-        for leg in self._legs:
+        client, upstream = self._client_leg, self._upstream_leg
+        if client is not None and core.client.first is not None:
+            client.flush()
+        if upstream is not None and core.upstream.first is not None:
+            upstream.flush()
+        if self._stopped:
+            self._check_room()
+
+    def _flush_the_last(self) -> None:
+        """Each leg closes behind what it still has to write."""
+        for leg in self._legs():
             leg.flush()
         self._check_room()
-        if self._core.closing and self._finisher is None:
+        if self._finisher is None:
             self._finisher = self._task("finisher", self._finish())
 
+    def _legs(self) -> list[Leg]:
+        return [leg for leg in (self._client_leg, self._upstream_leg) if leg is not None]
+
     def _check_room(self) -> None:
-        for reader in self._readers:
+        for reader in self._stopped:
             reader.check_room()
 
     async def _finish(self) -> None:
         """Both legs write what they have and close, at the same time."""
         if self._upstream_leg is None and self._upstream_task is not None:
             self._upstream_task.cancel()  # it dials, or has ended
-        await asyncio.gather(*(leg.finish() for leg in self._legs))
+        await asyncio.gather(*(leg.finish() for leg in self._legs()))
         if self._leaving:
             await asyncio.wait(self._leaving)
 
@@ -254,16 +291,15 @@ class Relay:
     def _let_go(self) -> None:
         """Break the circles of relay, legs and session, so that buffers are freed at once."""
         self._core.on_output = _do_nothing
-        self._legs.clear()
-        self._readers.clear()
-        self._leaving.clear()
-        self._finisher = self._upstream_task = self._upstream_leg = None
+        self._leaving = frozenset()
+        self._finisher = self._upstream_task = self._client_leg = self._upstream_leg = None
 
     def _leg(
         self, name: str, websocket: Any, transport: asyncio.Transport, outbox: Outbox, **more: Any
     ) -> Leg:
-        leg = Leg(
-            f"{name} {self._core.introduction.id}",
+        return Leg(
+            name,
+            self._core.introduction.id,
             websocket,
             transport,
             outbox,
@@ -272,8 +308,6 @@ class Relay:
             on_room=self._check_room,
             **more,
         )
-        self._legs.append(leg)
-        return leg
 
     def _task(self, role: str, coroutine: Any) -> asyncio.Task[None]:
         name = f"voiceproxy {role} {self._core.introduction.id}"
@@ -287,14 +321,3 @@ def _do_nothing() -> None:
 def _passes_text_on(core: SessionCore) -> bool:
     """True when text crosses as it is: then what is not UTF-8 must be stopped here."""
     return core.gate is None or not core.gate.parses
-
-
-def _is_sound(frame: Frame) -> bool:
-    """False for text that is not UTF-8, which no peer may be sent (RFC 6455, 8.1)."""
-    if not isinstance(frame, Text) or frame.data.isascii():
-        return True
-    try:
-        frame.data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -22,8 +22,16 @@ class NoLane:
 
     __slots__ = ()
 
+    passed_at = 0.0
+
     def send_from(self, place: int, frame: Frame) -> None:
         """Send nothing."""
+
+    def pass_audio(self, listener: object) -> None:
+        """Pass nothing."""
+
+    def show_audio(self) -> None:
+        """Show nothing."""
 
 
 class Remains:
@@ -46,7 +54,7 @@ class Remains:
     )
 
     closing = True
-    lane = None
+    lane = turn = None
     gate: Gate | None = None
     to_client = to_upstream = NoLane()
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,16 +16,25 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from voiceproxy.app import endpoints, live_sessions, stop_sessions
+from voiceproxy.descriptors import said_once
 from voiceproxy.errors import UsageError
+from voiceproxy.garbage import spare_looks
+from voiceproxy.log_stream import LogStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from voiceproxy.host_settings import HostSettings
     from voiceproxy.tls import ListenerTls
 
 SHUTDOWN_TIMEOUT = 1.0
 """Seconds for plain HTTP requests still open; sessions have been closed by then."""
+
+KEEPALIVE_TIMEOUT = 75.0
+"""Seconds a connection may be there without a request, or with a part of one."""
+
+LINGER = 2.0
+"""Seconds that threads have to end when everything else has."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 QUIET = ("asyncio", "aiohttp", "gunicorn.error")
@@ -36,7 +46,7 @@ logger = logging.getLogger("voiceproxy.serve")
 def configure_logging(level: str) -> None:
     """Log to stderr: time, level, message. ``level`` is debug, info, warning or error."""
     logging.basicConfig(
-        stream=sys.stderr,
+        handlers=[LogStream(sys.stderr)],
         level=level.upper(),
         format="%(asctime)s %(levelname)s %(message)s",
         force=True,
@@ -44,6 +54,7 @@ def configure_logging(level: str) -> None:
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
     logging.getLogger("aiohttp.server").addFilter(without_quotation)
+    logging.getLogger("asyncio").addFilter(said_once)
 
 
 def without_quotation(record: logging.LogRecord) -> bool:
@@ -60,17 +71,37 @@ def without_quotation(record: logging.LogRecord) -> bool:
 
 
 def run(app: web.Application, settings: HostSettings, tls: ListenerTls | None = None) -> int:
-    """Serve until SIGTERM, which drains, or SIGINT, which closes every session at once.
+    """Serve until a signal: SIGTERM drains, the others close every session at once.
 
     Returns the exit status: 0 after a signal, 1 when it cannot listen. A second signal ends the
-    process at once.
+    process at once. For the end of a process: soon after this returns there is none.
     """
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_serve(app, settings, tls))
+        status = runner.run(_serve(app, settings, tls))
+        end_within(LINGER, status)
+    return status
+
+
+def end_within(seconds: float, status: int) -> None:
+    """End the process by then, whatever threads still do.
+
+    The loop cannot be closed while one looks up a name and no name server answers.
+    """
+    timer = threading.Timer(seconds, _end, [status])
+    timer.daemon = True
+    timer.start()
+
+
+def _end(status: int) -> None:
+    logger.warning("ending without waiting for what threads still do")
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(status)
 
 
 async def _serve(app: web.Application, settings: HostSettings, tls: ListenerTls | None) -> int:
-    stop = _stop_on_signal()
+    stop = _stop_on_signal(stop_signals(tls))
     reload_on_hangup(tls)
     runner = runner_for(app)
     try:
@@ -81,19 +112,34 @@ async def _serve(app: web.Application, settings: HostSettings, tls: ListenerTls 
             await site.start()
         except OSError as error:
             return refuse(settings, error)
-        print(announcement(app, settings, site.port), flush=True)
+        spare_looks()
+        announce(app, settings, site.port)
         number = await stop
         await stop_for(number, app, settings)
     finally:
-        await runner.cleanup()
+        await clean_up(runner, settings)
     return 0
 
 
 def runner_for(app: web.Application) -> web.AppRunner:
     """Make what serves the application on sockets."""
     return web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT
+        app,
+        handle_signals=False,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_TIMEOUT,
+        keepalive_timeout=KEEPALIVE_TIMEOUT,
     )
+
+
+async def clean_up(runner: web.AppRunner, settings: HostSettings) -> None:
+    """Close what listens and end the plugins' contexts, those that end in ``hook_timeout``."""
+    try:
+        async with asyncio.timeout(SHUTDOWN_TIMEOUT + settings.hook_timeout):
+            await runner.cleanup()
+    except TimeoutError:
+        text = "a plugin's context did not end within %g s (the setting hook_timeout)"
+        logger.error(text, settings.hook_timeout)
 
 
 async def stop_for(number: int, app: web.Application, settings: HostSettings) -> None:
@@ -108,27 +154,43 @@ async def stop_for(number: int, app: web.Application, settings: HostSettings) ->
     await stop_sessions(app, drain)
 
 
-def _stop_on_signal() -> asyncio.Future[int]:
+def stop_signals(tls: ListenerTls | None) -> tuple[int, ...]:
+    """The signals that end it.
+
+    SIGHUP is one, the terminal is gone, unless there is a certificate to be read anew or somebody
+    ignores it, as ``nohup`` does.
+    """
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is None or _reloads(tls) or signal.getsignal(hangup) is signal.SIG_IGN:
+        return SIGNALS
+    return (*SIGNALS, hangup)
+
+
+def _reloads(tls: ListenerTls | None) -> bool:
+    return tls is not None and tls.has_files
+
+
+def _stop_on_signal(numbers: Sequence[int]) -> asyncio.Future[int]:
     """Return the first signal to come; the next one finds the system's own handling."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[int] = loop.create_future()
 
     def first_signal(first: int) -> None:
         stop.set_result(first)
-        for number in SIGNALS:
+        for number in numbers:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
 
     with suppress(NotImplementedError):  # on Windows Ctrl-C cancels the main task instead
-        for number in SIGNALS:
+        for number in numbers:
             loop.add_signal_handler(number, first_signal, number)
     return stop
 
 
 def reload_on_hangup(tls: ListenerTls | None) -> None:
     """Let SIGHUP read the certificate's files anew, if there are any. Sessions go on."""
-    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
-    if tls is not None and tls.has_files and hangup is not None:
+    hangup = getattr(signal, "SIGHUP", None)
+    if tls is not None and _reloads(tls) and hangup is not None:
         asyncio.get_running_loop().add_signal_handler(hangup, reload, tls)
 
 
@@ -140,6 +202,12 @@ def reload(tls: ListenerTls) -> None:
         logger.error("the certificate stays as it is: %s", error)
     else:
         logger.info("the certificate is read anew")
+
+
+def announce(app: web.Application, settings: HostSettings, port: int) -> None:
+    """Print the line that says where it listens; whether anybody can read it does not matter."""
+    with suppress(OSError):
+        print(announcement(app, settings, port), flush=True)
 
 
 def announcement(app: web.Application, settings: HostSettings, port: int) -> str:
@@ -156,8 +224,14 @@ def _authority(host: str, port: int) -> str:
 
 def refuse(settings: HostSettings, error: OSError) -> int:
     """Say why it cannot listen. Returns the exit status."""
-    print(f"voiceproxy: error: {_refusal(settings, error)}", file=sys.stderr)
+    report(_refusal(settings, error))
     return 1
+
+
+def report(problem: str) -> None:
+    """Print an error of the operator's to stderr, if it can be written."""
+    with suppress(OSError):
+        print(f"voiceproxy: error: {problem}", file=sys.stderr, flush=True)
 
 
 def _refusal(settings: HostSettings, error: OSError) -> str:

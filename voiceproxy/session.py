@@ -21,11 +21,11 @@ from voiceproxy.errors import SessionError
 from voiceproxy.frames import Close, Frame, Text
 from voiceproxy.gate import gate_for
 from voiceproxy.handle import Session, TranslatorSession
-from voiceproxy.inputs import Inputs, Origin, Source, Step
+from voiceproxy.inputs import FROM_CLIENT, FROM_UPSTREAM, Inputs, Origin, Source, Step
 from voiceproxy.introduction import Introduction, SessionLog
 from voiceproxy.lane import Lane
 from voiceproxy.lifecycle import open_upstream
-from voiceproxy.outbox import MAX_FRAMES, Outbox
+from voiceproxy.outbox import Outbox
 from voiceproxy.remains import leave_to
 from voiceproxy.state import State
 from voiceproxy.turn import Turn
@@ -73,9 +73,10 @@ class SessionCore:
         self.client = Outbox(self.limits.client_buffer)
         self.upstream = Outbox(self.limits.upstream_buffer)
         self.chains = chains
-        self.inputs = Inputs(self._guard)
-        self.to_upstream = Lane(self, chains.client, Source.CLIENT, self._deliver_upstream)
-        self.to_client = Lane(self, chains.upstream, Source.UPSTREAM, self._deliver_client)
+        self.inputs = Inputs(self._answer)
+        self.ending = Ending(self, error_frame)
+        self.to_upstream = Lane(self, chains.client, FROM_CLIENT, self.put_upstream)
+        self.to_client = Lane(self, chains.upstream, FROM_UPSTREAM, self._deliver_client)
         if introduction.protocol == "agent":
             self.to_client.barge_in = "UserStartedSpeaking"
         self.turn = Turn(self)
@@ -83,12 +84,11 @@ class SessionCore:
         self.gate: Gate | None = None
         self.closing = False
         """True once the session ends: inputs have no effect any more."""
-        self._client_origin = Origin(Source.CLIENT)
-        self._upstream_origin = Origin(Source.UPSTREAM)
+        self._client_origin = Origin(FROM_CLIENT)
+        self._upstream_origin = Origin(FROM_UPSTREAM)
         self._own_origin = Origin(Source.PROXY)
         self.dialled = Dialled()
         self.chores = Chores(runtime, self.log, partial(self._input, self._own_origin))
-        self.ending = Ending(self, error_frame)
         self._handles: dict[int, Session] = {}
         self._translator_handle: TranslatorSession | None = None
 
@@ -104,17 +104,28 @@ class SessionCore:
     def _open(self, upstream: Upstream) -> None:
         self.dialled.upstream = upstream
         if upstream.translator is not None:
-            self._translator_handle = TranslatorSession(self, len(self.chains.places))
-            self.translator = upstream.translator(self._translator_handle)
-            self.gate = gate_for(self, self.translator)
-            if self.gate is not None:
-                self.gate.await_settings()
-            self.translator.opened()
+            self._translate(upstream.translator)
+        else:
+            self.to_upstream.pass_audio(None)
+            self.to_client.pass_audio(self.turn)
+
+    def _translate(self, make: Callable[[TranslatorSession], Translator]) -> None:
+        self._translator_handle = TranslatorSession(self, len(self.chains.places))
+        self.translator = translator = make(self._translator_handle)
+        self.gate = gate = gate_for(self, translator)
+        if gate is not None:
+            self.to_upstream.deliver = gate.client_frame
+            gate.await_settings()
+        else:
+            self.to_upstream.deliver = lambda frame: translator.client_frame(frame, None)
+        translator.opened()
 
     def client_frame(self, frame: Frame) -> None:
         """A frame from the client."""
-        self.ending.record.from_client.count(len(frame.data))
-        self._input(self._client_origin, self.to_upstream.send, frame)
+        lane = self.to_upstream
+        lane.came.count(len(frame.data))
+        if not self.closing and self.inputs.handle(self._client_origin, lane.send, (frame,)):
+            self.on_output()
 
     def client_closed(self, close: Close) -> None:
         """The client closed, or is gone (1006)."""
@@ -130,9 +141,11 @@ class SessionCore:
 
     def upstream_frame(self, frame: Frame) -> None:
         """A frame from the upstream."""
-        self.ending.record.from_upstream.count(len(frame.data))
-        receive = self.to_client.send if self.translator is None else self.translator.upstream_frame
-        self._input(self._upstream_origin, receive, frame)
+        lane, translator = self.to_client, self.translator
+        lane.came.count(len(frame.data))
+        receive = lane.send if translator is None else translator.upstream_frame
+        if not self.closing and self.inputs.handle(self._upstream_origin, receive, (frame,)):
+            self.on_output()
 
     def upstream_closed(self, close: Close) -> None:
         """The upstream closed, or is gone (1006). Unless the translator dials again, we close."""
@@ -165,19 +178,17 @@ class SessionCore:
     @property
     def client_may_send(self) -> bool:
         """False while what the client sends has nowhere to go; then its reading stops."""
-        box, lane = self.upstream, self.to_upstream
-        waiting, frames = box.bytes + lane.held_bytes, len(box) + lane.held_frames
-        if self.gate is not None:
-            waiting += self.gate.bytes
-            frames += self.gate.frames
-        return waiting < box.limit and frames < MAX_FRAMES
+        lane, gate = self.to_upstream, self.gate
+        waiting, frames = lane.held_bytes, lane.held_frames
+        if gate is not None and gate.frames:
+            waiting, frames = waiting + gate.bytes, frames + gate.frames
+        return self.closing or self.upstream.has_room(waiting, frames)
 
     @property
     def upstream_may_send(self) -> bool:
         """False while the client does not take what the upstream sends."""
-        box, lane = self.client, self.to_client
-        waiting, frames = box.bytes + lane.held_bytes, len(box) + lane.held_frames
-        return waiting < box.limit and frames < MAX_FRAMES
+        lane = self.to_client
+        return self.closing or self.client.has_room(lane.held_bytes, lane.held_frames)
 
     # Inputs.
 
@@ -186,15 +197,11 @@ class SessionCore:
         if not self.closing and self.inputs.handle(origin, step, arguments):
             self.on_output()
 
-    def _guard(self, step: Step, arguments: tuple[Any, ...]) -> None:
-        try:
-            step(*arguments)
-        except SessionError as fault:
-            self.ending.abandon(fault)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - it is the client's last message, and logged
-            self.ending.abandon_for(error)
+    def _answer(self, error: BaseException) -> None:
+        """A step has raised that: it becomes the client's last message, and is logged."""
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        self.ending.abandon_for(error)
 
     def submit(self, step: Step, *arguments: Any) -> None:
         """Queue an input made inside; from outside (a task, a test) handle it now."""
@@ -212,20 +219,15 @@ class SessionCore:
 
     # Where frames arrive.
 
-    def _deliver_upstream(self, frame: Frame) -> None:
-        if self.gate is not None:
-            self.gate.client_frame(frame)
-        elif self.translator is not None:
-            self.translator.client_frame(frame, None)
-        else:
-            self.put_upstream(frame)
-
     def put_upstream(self, frame: Frame) -> None:
         """Queue a native frame for the upstream."""
-        if self.inputs.running:
-            self._put(self.upstream, frame, self.inputs.origin.source is Source.CLIENT)
-        else:
+        if not self.inputs.running:
             self.submit(self.put_upstream, frame)
+            return
+        paced = self.inputs.origin.source is FROM_CLIENT
+        self.upstream.put(frame, paced=paced)
+        if not paced and self.upstream.overflowing:
+            self.submit(self.ending.check_overflow)
 
     def _deliver_client(self, frame: Frame) -> None:
         if isinstance(frame, Text):
@@ -235,11 +237,9 @@ class SessionCore:
             self.turn.text(frame)
         elif self.turn.listens:
             self.turn.audio()
-        self._put(self.client, frame, self.inputs.origin.source is Source.UPSTREAM)
-
-    def _put(self, outbox: Outbox, frame: Frame, paced: bool) -> None:
-        outbox.put(frame, paced=paced)
-        if not paced and outbox.overflowing:
+        paced = self.inputs.origin.source is FROM_UPSTREAM
+        self.client.put(frame, paced=paced)
+        if not paced and self.client.overflowing:
             self.submit(self.ending.check_overflow)
 
     def translated(self, frame: Frame, only: str | None) -> None:
@@ -248,15 +248,15 @@ class SessionCore:
             return
         if only is not None and isinstance(frame, Text):
             frame = frame.for_dialect(only)
-        inputs = self.inputs
+        inputs, lane = self.inputs, self.to_client
         if not inputs.running:
             self._input(self._own_origin, self.translated, frame, None)
             return
-        if inputs.idle and self.to_client.is_clear_for(frame):
-            self._deliver_client(frame)  # no plugin to run, nothing to overtake
+        if lane.is_clear_for(frame):
+            self._deliver_client(frame)
         else:
-            inputs.submit_made(self.to_client.send, frame)
-        if self.gate is not None and isinstance(frame, Text) and frame.type == "SettingsApplied":
+            inputs.submit_made(lane.send, frame)
+        if isinstance(frame, Text) and self.gate is not None and frame.type == "SettingsApplied":
             inputs.submit_made(self.gate.settings_applied)
 
     def reply_error(self, code: str, description: str) -> None:

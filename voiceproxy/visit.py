@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -77,6 +77,8 @@ class Visit:
     core: SessionCore
     lifecycle: Lifecycle
     endpoint: Endpoint
+    offered: Sequence[str]
+    """The subprotocols the client offers."""
     stopping: bool = False
     """The proxy is: no session is begun any more."""
 
@@ -93,21 +95,19 @@ class Visit:
         if self.request.transport is not None:
             self.request.transport.abort()
 
-    async def wait_for(self, coroutine: Coroutine[Any, Any, T], name: str) -> T:
+    async def wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it for as long as the client waits and the proxy is not stopping (``check``)."""
-        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        patience = asyncio.timeout(None)
+        watch = Watch(self, patience)
         try:
-            while not task.done():
-                await asyncio.wait([task], timeout=WATCH_INTERVAL)
-                if not task.done():
-                    self.check()
-            return task.result()
+            async with patience:
+                return await coroutine
+        except BaseException:
+            if patience.expired():
+                self.check()
+            raise
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait([task])
-                _ = task.cancelled() or task.exception()  # nobody else will ask
-            del task  # its exception's traceback holds this frame
+            watch.stop()
 
     def refuse(self, status: int, reason: str) -> web.Response:
         """An HTTP error of ours."""
@@ -134,6 +134,38 @@ class Visit:
         return headers
 
 
+class Watch:
+    """Looks again and again whether a visit goes on, and lets its patience end when it does not."""
+
+    __slots__ = ("_patience", "_timer", "_visit")
+
+    def __init__(self, visit: Visit, patience: asyncio.Timeout) -> None:
+        self._visit = visit
+        self._patience = patience
+        self._look_later(asyncio.get_running_loop())
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(WATCH_INTERVAL, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self._visit.check()
+        except (Left, Refuse):
+            self._patience.reschedule(loop.time())
+        else:
+            self._look_later(loop)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+
+
+def offered_by(request: web.Request) -> list[str]:
+    """The subprotocols of the first header: the one aiohttp answers."""
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
+    return [one.strip() for one in offered.split(",") if one.strip()]
+
+
 def refusal(
     request_id: str,
     status: int,
@@ -141,7 +173,11 @@ def refusal(
     code: str | None = None,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> web.Response:
-    """An HTTP error in the shape Voice Agent clients know."""
+    """An HTTP error in the shape Voice Agent clients know.
+
+    It ends the connection: whoever is refused has nothing more to ask on it, and would keep a
+    descriptor that others need.
+    """
     body = {
         "err_code": code or ERR_CODES.get(status, "REFUSED"),
         "err_msg": reason,
@@ -152,4 +188,6 @@ def refusal(
         told[hdrs.UPGRADE] = "websocket"
     elif status == 503:
         told.setdefault(hdrs.RETRY_AFTER, RETRY_AFTER)
-    return web.json_response(body, status=status, headers=told)
+    response = web.json_response(body, status=status, headers=told)
+    response.force_close()
+    return response

@@ -33,6 +33,7 @@ class ComponentTranslator:
     ) -> None:
         self._session = session
         self._keep_alive = keep_alive
+        self.forwards_audio = keep_alive is None
         self._turns = Turns(session, settings)
         self._configured = False
         """The client has sent its Settings."""

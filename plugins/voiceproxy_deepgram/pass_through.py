@@ -22,7 +22,8 @@ class PassThrough:
         self._keep_alive = keep_alive
 
     def opened(self) -> None:
-        """The upstream says ``Welcome`` itself."""
+        """The upstream says ``Welcome`` itself. Nothing for the client is looked at."""
+        self._session.pass_audio(True)
 
     def upstream_opened(self, headers: Mapping[str, str]) -> None:
         """The upstream's upgrade has been answered."""

@@ -5,6 +5,8 @@ over, and on servers that send an agent's words after their audio (contract OUT-
 early the pair would be wrong, as more audio follows; so it waits for whichever comes first:
 the upstream's own, the user's next turn, or a silence. The silence after words is short only where
 the upstream has sent no ``AgentAudioDone`` so far: one that sends it knows best.
+
+Of audio behind audio only the time matters, and the host notes that; so it is not looked at.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from voiceproxy import Text
-from voiceproxy_deepgram.silence import Silence
+from voiceproxy_deepgram.silence import TICK, Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +42,9 @@ class Turn(Enum):
     """It began with audio; words may be the last of it."""
 
 
+FOR_EVER = 0.0
+"""A silence that ends nothing."""
+
 OPEN = (Turn.WORDS_FIRST, Turn.AUDIO_FIRST)
 
 
@@ -51,7 +56,9 @@ class Turns:
         self._anything_ends_it_after = settings.turn_done_after
         self._words_end_it_after = settings.audio_done_after or settings.turn_done_after
         self._turn = Turn.ENDED
-        self._silence = Silence(session, self._cut)
+        self._silence = Silence(session, self._silent)
+        self._audio_passes = False
+        """The wait is that of audio, and more of it would only begin the same one anew."""
         self._on: dict[str, Callable[[Text], None]] = {
             "ConversationText": self._conversation_text,
             "UserStartedSpeaking": self._user_turn,
@@ -74,7 +81,23 @@ class Turns:
     def _audio(self) -> None:
         if self._turn not in OPEN:
             self._turn = Turn.AUDIO_FIRST
-        self._silence.begin(self._anything_ends_it_after)
+        self._wait(self._anything_ends_it_after, audio=True)
+
+    def _wait(self, seconds: float, *, audio: bool = False) -> None:
+        self._silence.begin(seconds)
+        if audio is not self._audio_passes:
+            self._audio_passes = audio
+            self._session.pass_audio(audio)
+
+    def _silent(self) -> None:
+        """Neither words nor audio that was looked at; perhaps some has passed."""
+        if self._audio_passes:
+            due = self._session.audio_passed_at + self._anything_ends_it_after
+            left = due - self._session.now()
+            if left > TICK:
+                self._silence.begin(left)
+                return
+        self._cut()
 
     def _conversation_text(self, frame: Text) -> None:
         role = _role(frame.message())
@@ -89,9 +112,7 @@ class Turns:
         if self._turn not in OPEN:
             self._turn = Turn.WORDS_FIRST
         after_audio = self._turn is Turn.AUDIO_FIRST
-        self._silence.begin(
-            self._words_end_it_after if after_audio else self._anything_ends_it_after
-        )
+        self._wait(self._words_end_it_after if after_audio else self._anything_ends_it_after)
 
     def _user_turn(self, frame: Text) -> None:
         if self._turn in OPEN:
@@ -102,7 +123,7 @@ class Turns:
 
     def _agent_busy(self, frame: Text) -> None:
         """However long it takes: it says something, sooner or later."""
-        self._silence.end()
+        self._wait(FOR_EVER)
         if self._turn is Turn.ENDED:
             self._turn = Turn.DUE
         self._session.to_client(frame)
@@ -119,7 +140,7 @@ class Turns:
         self._end(Turn.CUT, AGENT_AUDIO_DONE)
 
     def _end(self, turn: Turn, done: Text) -> None:
-        self._silence.end()
+        self._wait(FOR_EVER)
         self._turn = turn
         self._session.to_client(AGENT_DONE)
         self._session.to_client(done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -36,10 +37,17 @@ def target(base: str, path: str, raw_query: str) -> str:
 
     A base that ends with the path of an API is taken as one that does not (contract DGM-2, DGM-3).
     """
+    url, own = _behind(base, path)
+    query = "&".join(one for one in (own, without_ours(raw_query)) if one)
+    return f"{url}?{query}" if query else url
+
+
+@lru_cache(maxsize=32)  # an application has one base or two, and a handful of paths
+def _behind(base: str, path: str) -> tuple[str, str]:
+    """The URL of the API without a query, and the query of the base."""
     parts = urlsplit(base)
     prefix = _API_PATH.sub("", parts.path).rstrip("/")
-    query = "&".join(one for one in (parts.query, without_ours(raw_query)) if one)
-    return urlunsplit((parts.scheme, parts.netloc, prefix + path, query, ""))
+    return urlunsplit((parts.scheme, parts.netloc, prefix + path, "", "")), parts.query
 
 
 def make_upstream(

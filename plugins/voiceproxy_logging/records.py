@@ -12,6 +12,9 @@ LONGEST = 128
 Fields = Mapping[str, object]
 """Names with dots where OpenTelemetry or the contract (LOG-6) has one for it."""
 
+_QUOTED = frozenset(' "=')
+"""What a value may not hold as it stands."""
+
 logger = logging.getLogger("voiceproxy.logging")
 
 
@@ -43,13 +46,15 @@ def emit(level: int, prefix: str, event: str, fields: Fields, ids: Fields) -> No
 
 def shown(text: str) -> str:
     """A text of somebody else's choice, cut, that cannot break a line or a terminal."""
-    return "".join(one if one.isprintable() else "?" for one in text[:LONGEST])
+    text = text[:LONGEST]
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def _written(value: object) -> str:
     text = str(value)
-    plain = text.isprintable() and not any(one in text for one in ' "=')
-    if plain and text:
+    if text and text.isprintable() and _QUOTED.isdisjoint(text):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in quoted)

@@ -12,6 +12,7 @@ from voiceproxy_openai.upstream import make_upstream, missing_key, tls_context
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from aiohttp import web
 
@@ -29,7 +30,7 @@ REQUEST_ID = "dg-request-id"
 def voiceproxy_setup(app: web.Application) -> None:
     """Register ``/openai`` and, when no other backend has it, the path of Deepgram's SDKs."""
     settings = settings_of(app, OpenAISettings)
-    upstream = partial(_upstream, settings, _tls(settings))
+    upstream = partial(_upstream, settings, _tls(settings), partial(_translator, settings))
     problems = partial(missing_key, settings)
     add_endpoint(
         app,
@@ -69,11 +70,12 @@ def _tls(settings: OpenAISettings) -> ssl.SSLContext | None:
 def _upstream(
     settings: OpenAISettings,
     tls: ssl.SSLContext | None,
+    translator: Callable[[TranslatorSession], OpenAITranslator],
     session: Session,
     stand_in: str | None,
 ) -> Upstream:
     upstream = make_upstream(settings, tls, stand_in, session.headers)
-    upstream.translator = partial(_translator, settings)
+    upstream.translator = translator
     return upstream
 
 

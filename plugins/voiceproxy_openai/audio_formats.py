@@ -6,14 +6,12 @@ a client declares is converted when it is something else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from voiceproxy_openai import g711
 from voiceproxy_openai.reading import Event, integer_at, text_at
-from voiceproxy_openai.resampling import Resampler, Samples
+from voiceproxy_openai.resampling import Resampler
 
 Encoding = Literal["linear16", "mulaw", "alaw"]
 
@@ -32,16 +30,16 @@ class AudioFormat:
     encoding: Encoding
     rate: int
     """Samples a second."""
+    bytes_per_second: int = field(init=False, compare=False, repr=False)
+    """What one second of it weighs."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bytes_per_second", self.rate * self.sample_bytes)
 
     @property
     def sample_bytes(self) -> int:
         """Bytes a sample."""
         return 2 if self.encoding == "linear16" else 1
-
-    @property
-    def bytes_per_second(self) -> int:
-        """What one second of it weighs."""
-        return self.rate * self.sample_bytes
 
     @property
     def silence(self) -> bytes:
@@ -89,46 +87,71 @@ def declared(path: str, given: Event, default_rate: int) -> AudioFormat:
     return AudioFormat(kind, rate)
 
 
-class Conversion:
+class Conversion(Protocol):
     """Turns one stream of bytes into another; chunks may be of any length, odd ones included."""
 
-    def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
-        self._source = source
-        self._target = target
-        self._carried = b""
-        self._resampler = (
-            Resampler(source.rate, target.rate) if source.rate != target.rate else None
-        )
-        self._same = source == target
-
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes, /) -> bytes:
         """What can be given out with this chunk added; half a sample waits for its other half."""
-        if self._source.encoding == "linear16":
-            if self._carried:
-                data = self._carried + data
-            if len(data) % 2:
-                self._carried = data[-1:]
-                data = data[:-1]
-            else:
-                self._carried = b""
-        if self._same or not data:
-            return data
-        samples = self._decode(data)
-        if self._resampler is not None:
-            samples = self._resampler.feed(samples)
-        return self._encode(samples)
 
     def flush(self) -> bytes:
         """The end of the stream: what was held back, without the half of a sample."""
+
+
+def conversion(source: AudioFormat, target: AudioFormat) -> Conversion:
+    """The way from one format to another, with no more steps than it takes."""
+    if source == target:
+        return WholeSamples(source.sample_bytes)
+    if source.encoding == target.encoding == "linear16":
+        return Resampler(source.rate, target.rate)
+    return Recoding(source, target)
+
+
+class WholeSamples:
+    """Lets a stream pass, cut between its samples."""
+
+    __slots__ = ("_carried", "_width")
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        """Bytes a sample, 1 or 2."""
         self._carried = b""
-        return b"" if self._resampler is None else self._encode(self._resampler.flush())
 
-    def _decode(self, data: bytes) -> Samples:
-        if self._source.encoding == "linear16":
-            return np.frombuffer(data, np.dtype("<i2"))
-        return g711.decode(self._source.encoding, data)
+    def feed(self, data: bytes) -> bytes:
+        """All but half a sample at the end."""
+        if self._carried:
+            data, self._carried = self._carried + data, b""
+        if len(data) % self._width:
+            self._carried = data[-1:]
+            return data[:-1]
+        return data
 
-    def _encode(self, samples: Samples) -> bytes:
-        if self._target.encoding == "linear16":
-            return samples.astype("<i2", copy=False).tobytes()
-        return g711.encode(self._target.encoding, samples)
+    def flush(self) -> bytes:
+        """Nothing: half a sample without its other half is dropped."""
+        self._carried = b""
+        return b""
+
+
+class Recoding:
+    """From or to G.711, by way of linear16, and to another rate in between."""
+
+    __slots__ = ("_source", "_target", "_way")
+
+    def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
+        self._source = source.encoding
+        self._target = target.encoding
+        self._way = conversion(
+            AudioFormat("linear16", source.rate), AudioFormat("linear16", target.rate)
+        )
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be given out with this chunk added; half a sample waits for its other half."""
+        if self._source != "linear16":
+            data = g711.decode(self._source, data)
+        return self._encoded(self._way.feed(data))
+
+    def flush(self) -> bytes:
+        """The end of the stream: what was held back, without the half of a sample."""
+        return self._encoded(self._way.flush())
+
+    def _encoded(self, samples: bytes) -> bytes:
+        return samples if self._target == "linear16" else g711.encode(self._target, samples)

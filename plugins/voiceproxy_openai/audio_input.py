@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pybase64
 
 from voiceproxy import Text
-from voiceproxy_openai.audio_formats import AudioFormat, Conversion
+from voiceproxy_openai.audio_formats import AudioFormat, conversion
 
 MAX_APPEND = 15 * 1024 * 1024
 """Decoded bytes the API takes in one append (K-5)."""
@@ -16,24 +16,35 @@ _PREFIX = b'{"type":"input_audio_buffer.append","audio":"'
 _SUFFIX = b'"}'
 
 
+def append_frame(audio: bytes) -> Text:
+    """Audio in the API's format, at most 15 MiB of it, as one append event."""
+    # Concatenated, not encoded: base64 needs no escaping, and this runs fifty times a second.
+    return Text(_PREFIX + pybase64.b64encode(audio) + _SUFFIX)
+
+
 def append_frames(audio: bytes) -> Iterator[Text]:
     """Audio in the API's format as append events, split at 15 MiB (AUD-17)."""
     for start in range(0, len(audio), MAX_APPEND):
-        part = audio if len(audio) <= MAX_APPEND else audio[start : start + MAX_APPEND]
-        # Concatenated, not encoded: base64 needs no escaping, and this runs fifty times a second.
-        yield Text(_PREFIX + pybase64.b64encode(part) + _SUFFIX)
+        yield append_frame(audio[start : start + MAX_APPEND])
 
 
 class AudioInput:
     """One client's audio stream, converted to what the session was configured for."""
 
+    __slots__ = ("_conversion", "_send")
+
     def __init__(self, source: AudioFormat, send: Callable[[Text], None]) -> None:
-        self._conversion = Conversion(source, source.native)
+        self._conversion = conversion(source, source.native)
         self._send = send
 
     def feed(self, data: bytes) -> int:
         """A binary frame from the client. Returns how many bytes of audio went up."""
-        return self.append(self._conversion.feed(data))
+        audio = self._conversion.feed(data)
+        size = len(audio)
+        if size > MAX_APPEND or not size:
+            return self.append(audio)
+        self._send(append_frame(audio))
+        return size
 
     def flush(self) -> int:
         """The end of the stream: the samples the resampler held back go up as well."""

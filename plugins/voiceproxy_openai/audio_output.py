@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import binascii
 import struct
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import pybase64
 
 from voiceproxy import Binary
-from voiceproxy_openai.audio_formats import AudioFormat, Conversion
+from voiceproxy_openai.audio_formats import AudioFormat, conversion
 from voiceproxy_openai.reading import MalformedEvent
 
 MAX_FRAME = 32 * 1024
@@ -55,25 +55,27 @@ def wav_header(audio: AudioFormat) -> bytes:
 class AudioOutput:
     """The audio of one response, from the upstream's format to the client's."""
 
+    __slots__ = ("_conversion", "_header")
+
     def __init__(self, source: AudioFormat, target: AudioFormat, *, wav: bool) -> None:
-        self._conversion = Conversion(source, target)
+        self._conversion = conversion(source, target)
         self._header = wav_header(target) if wav else b""
 
-    def feed(self, audio: bytes) -> Iterator[Binary]:
+    def feed(self, audio: bytes) -> Sequence[Binary]:
         """Frames for a decoded delta: whole samples, at most 32 KiB each."""
         return self._frames(self._conversion.feed(audio))
 
-    def flush(self) -> Iterator[Binary]:
+    def flush(self) -> Sequence[Binary]:
         """The last samples of an item; half a sample without its other half is dropped."""
         return self._frames(self._conversion.flush())
 
-    def _frames(self, audio: bytes) -> Iterator[Binary]:
+    def _frames(self, audio: bytes) -> Sequence[Binary]:
         if not audio:
-            return
+            return ()
         if self._header:
             audio, self._header = self._header + audio, b""
         if len(audio) <= MAX_FRAME:
-            yield Binary(audio)
-            return
-        for start in range(0, len(audio), MAX_FRAME):
-            yield Binary(audio[start : start + MAX_FRAME])
+            return (Binary(audio),)
+        return [
+            Binary(audio[start : start + MAX_FRAME]) for start in range(0, len(audio), MAX_FRAME)
+        ]

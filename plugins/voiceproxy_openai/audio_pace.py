@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from voiceproxy_openai.audio_formats import RATES, AudioFormat
 
@@ -25,6 +26,19 @@ class AudioPace:
     Only the byte rate of another usual format counts: a file sent as fast as the line allows has
     no rate at all.
     """
+
+    __slots__ = (
+        "_began",
+        "_bytes",
+        "_declared",
+        "_fixes",
+        "_found",
+        "_latest",
+        "_now",
+        "_warn",
+        "_windows",
+        "known",
+    )
 
     def __init__(
         self, declared: AudioFormat, now: Callable[[], float], warn: Callable[[str], None]
@@ -73,7 +87,8 @@ class AudioPace:
                 )
 
 
-def _fixes(declared: AudioFormat) -> dict[int, str]:
+@lru_cache(maxsize=64)
+def _fixes(declared: AudioFormat) -> Mapping[int, str]:
     """What is likely to be meant, by the bytes a second that come."""
     usual = [AudioFormat("linear16", rate) for rate in RATES]
     fixes = {audio.bytes_per_second: f"Declare {_named(audio)}." for audio in usual}

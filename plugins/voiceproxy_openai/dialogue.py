@@ -10,7 +10,6 @@ that comes later still is told when it comes.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,7 +45,7 @@ class Dialogue:
         """Seconds a turn's words wait for those of turns before it."""
         self._unwritten: dict[str, Turn | None] = {}
         """Spoken turns the client has not got, in order; None until their words are there."""
-        self._held: deque[Reply] = deque()
+        self._held: list[Reply] = []
         self._timer: Timer | None = None
         self.transcribed = False
         """Whether the upstream writes down what the user says."""
@@ -98,7 +97,7 @@ class Dialogue:
         """A response that answers these turns is over: its words wait no longer, for any turn."""
         self._expect_no_more(after)
         while any(reply.after is after for reply in self._held):
-            self._messages.say("assistant", self._held.popleft().words)
+            self._messages.say("assistant", self._held.pop(0).words)
 
     def flush(self) -> None:
         """Nothing that is there waits any longer."""
@@ -107,7 +106,7 @@ class Dialogue:
                 del self._unwritten[item_id]
                 self._tell(turn)
         while self._held:
-            self._messages.say("assistant", self._held.popleft().words)
+            self._messages.say("assistant", self._held.pop(0).words)
         self._mind_the_time()
 
     def _expect_no_more(self, turns: Iterable[str]) -> None:
@@ -123,7 +122,7 @@ class Dialogue:
             del self._unwritten[item_id]
             self._tell(turn)
         while self._held and not self._held[0].after & self._unwritten.keys():
-            self._messages.say("assistant", self._held.popleft().words)
+            self._messages.say("assistant", self._held.pop(0).words)
         self._mind_the_time()
 
     def _mind_the_time(self) -> None:

@@ -120,7 +120,9 @@ BETA_NAMES = {
 """The beta's names of events that still exist; ``conversation.item.created`` has its own row."""
 
 
-def row_of(kind: str) -> Handled | Ignored | None:
-    """The row of an event type, by its GA or its beta name; None for a type nobody knows."""
-    kind = BETA_NAMES.get(kind, kind)
-    return EVENTS.get(kind) or COMPATIBLE.get(kind)
+ROWS: dict[str, Handled | Ignored] = {
+    **EVENTS,
+    **COMPATIBLE,
+    **{beta: EVENTS[name] for beta, name in BETA_NAMES.items()},
+}
+"""The row of every event type there is, by its GA or its beta name."""

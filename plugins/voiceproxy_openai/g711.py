@@ -11,21 +11,22 @@ from numpy.typing import NDArray
 Law = Literal["mulaw", "alaw"]
 
 
-def decode(law: Law, data: bytes) -> NDArray[np.int16]:
-    """Bytes to 16-bit samples."""
-    samples: NDArray[np.int16] = _decoder(law)[np.frombuffer(data, np.uint8)]
-    return samples
+def decode(law: Law, codes: bytes) -> bytes:
+    """The samples as linear16: 16 bits, little-endian."""
+    samples: NDArray[np.int16] = _decoder(law)[np.frombuffer(codes, np.uint8)]
+    return samples.tobytes()
 
 
-def encode(law: Law, samples: NDArray[np.int16]) -> bytes:
-    """16-bit samples to bytes, each the code whose value is nearest."""
-    return _encoder(law)[samples.view(np.uint16)].tobytes()
+def encode(law: Law, samples: bytes) -> bytes:
+    """Of whole linear16 samples, each the code whose value is nearest."""
+    codes: NDArray[np.uint8] = _encoder(law)[np.frombuffer(samples, "<u2")]
+    return codes.tobytes()
 
 
 @cache
 def _decoder(law: Law) -> NDArray[np.int16]:
     expand = _expand_mulaw if law == "mulaw" else _expand_alaw
-    return np.array([expand(code) for code in range(256)], np.int16)
+    return np.array([expand(code) for code in range(256)], "<i2")
 
 
 def _expand_mulaw(code: int) -> int:

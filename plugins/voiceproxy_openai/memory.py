@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 
 class Recent:
     """The latest ids of some kind, at most ``size`` of them: a session may last an hour."""
@@ -11,15 +9,15 @@ class Recent:
     __slots__ = ("_ids", "_size")
 
     def __init__(self, size: int = 64) -> None:
-        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._ids: dict[str, None] = {}
         self._size = size
 
     def add(self, name: str) -> None:
         """Remember an id, and forget the oldest when there are too many."""
+        self._ids.pop(name, None)
         self._ids[name] = None
-        self._ids.move_to_end(name)
         if len(self._ids) > self._size:
-            self._ids.popitem(last=False)
+            del self._ids[next(iter(self._ids))]
 
     def discard(self, name: str) -> None:
         """Forget an id, if it is remembered."""

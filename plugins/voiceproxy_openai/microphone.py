@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 class Microphone:
     """Takes binary frames from the client; until the Settings are applied there are none."""
 
+    __slots__ = (
+        "_commit",
+        "_commits",
+        "_gate",
+        "_input",
+        "_messages",
+        "_pace",
+        "_session",
+        "_settings",
+    )
+
     def __init__(
         self,
         session: TranslatorSession,
@@ -75,6 +86,7 @@ class Microphone:
 
     def closed(self) -> None:
         """The end: what the client has said so far goes up before the close frame."""
+        self._pace = None
         if self._input is None:
             return
         size = self._input.flush()

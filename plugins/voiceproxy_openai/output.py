@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from voiceproxy_openai.audio_output import AudioOutput, decode_delta
@@ -23,6 +22,13 @@ if TYPE_CHECKING:
     from voiceproxy_openai.dialogue import Dialogue
     from voiceproxy_openai.function_calls import FunctionCalls
     from voiceproxy_openai.playback import Playback
+
+
+MAX_WITHOUT_ID = 8
+"""Texts remembered of items that had no id."""
+
+_RUNNING = ResponseState.RUNNING
+"""Finding an enumeration's member is a call of its own."""
 
 
 def item_text(item: Event) -> str:
@@ -46,6 +52,18 @@ def _too_early() -> AudioOutput:
 class Output:
     """Turns the output events of responses into what the client gets."""
 
+    __slots__ = (
+        "_calls",
+        "_dialogue",
+        "_now",
+        "_playback",
+        "_responses",
+        "_said_items",
+        "_said_without_id",
+        "_send",
+        "new_audio",
+    )
+
     def __init__(
         self,
         session: TranslatorSession,
@@ -61,7 +79,7 @@ class Output:
         self._calls = calls
         self._playback = playback
         self._said_items = Recent()
-        self._said_without_id: deque[str] = deque(maxlen=8)
+        self._said_without_id: list[str] = []
         self.new_audio: Callable[[], AudioOutput] = _too_early
         """Makes the converter of one response; set once the Settings are known."""
 
@@ -71,15 +89,16 @@ class Output:
         """``response.output_audio.delta``: the agent's voice, about ten of these a second."""
         audio = decode_delta(event.get("delta"))
         response = self._responses.of(event) if audio else None
-        if response is None or response.state is not ResponseState.RUNNING:
+        if response is None or response.state is not _RUNNING:
             return  # stragglers of a response the user spoke over
-        self._note_token(response)
         if response.audio is None:
+            self._note_token(response)
             response.audio = self.new_audio()
         self._play(response, response.audio.feed(audio))
-        self._playback.sent(text_at(event, "item_id"), integer_at(event, "content_index"), audio)
+        item_id, index = text_at(event, "item_id"), integer_at(event, "content_index")
+        self._playback.sent(item_id, index, len(audio), response.latest)
 
-    def _play(self, response: Response, frames: Iterator[Binary]) -> None:
+    def _play(self, response: Response, frames: Iterable[Binary]) -> None:
         for frame in frames:
             if not response.speaking:
                 self._responses.start_speaking(response)
@@ -215,7 +234,7 @@ class Output:
         if not item_id:
             if response is not None and text in response.said:
                 return True
-            self._said_without_id.append(text)
+            self._said_without_id = [*self._said_without_id[1 - MAX_WITHOUT_ID :], text]
             return False
         if item_id in self._said_items:
             return True

@@ -6,7 +6,6 @@ believes that everything it said was heard.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -40,25 +39,30 @@ class Part:
 class Playback:
     """The client's loudspeaker as far as it can be known: it plays what it gets, at once."""
 
+    __slots__ = ("_ends", "_now", "_parts", "client", "upstream")
+
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self.upstream = PCM_24K
         self.client: AudioFormat = PCM_24K
         self._ends = float("-inf")
-        self._parts: deque[Part] = deque(maxlen=MAX_PARTS)
+        self._parts: list[Part] = []
 
-    def sent(self, item_id: str, content_index: int, audio: bytes) -> None:
-        """Audio of this item, in the upstream's format, was queued for the client."""
-        now = self._now()
+    def sent(self, item_id: str, content_index: int, size: int, now: float) -> None:
+        """Now so many bytes of this item's audio in the upstream's format go to the client."""
         part = self._parts[-1] if self._parts else None
-        if part is None or (part.item_id, part.content_index) != (item_id, content_index):
-            while self._parts and self._parts[0].ends <= now:
-                self._parts.popleft()
-            part = Part(item_id, content_index)
-            self._parts.append(part)
-        part.size += len(audio)
-        self._ends = max(self._ends, now) + len(audio) / self.upstream.bytes_per_second
-        part.ends = self._ends
+        if part is None or part.content_index != content_index or part.item_id != item_id:
+            part = self._begin(item_id, content_index, now)
+        begins = self._ends if self._ends > now else now
+        part.ends = self._ends = begins + size / self.upstream.bytes_per_second
+        part.size += size
+
+    def _begin(self, item_id: str, content_index: int, now: float) -> Part:
+        """The parts that were played are forgotten."""
+        self._parts = [part for part in self._parts if part.ends > now][1 - MAX_PARTS :]
+        part = Part(item_id, content_index)
+        self._parts.append(part)
+        return part
 
     def interrupted(self, discarded: int) -> Heard | None:
         """The user spoke over it; ``discarded`` bytes of client audio were never sent.
@@ -81,8 +85,7 @@ class Playback:
 
     def _last_heard(self, unheard: float) -> Heard | None:
         """Where hearing ended, so many seconds before the end of what was sent."""
-        parts = list(self._parts)
-        self._parts.clear()
+        parts, self._parts = self._parts, []
         for part in reversed(parts):
             length = part.size / self.upstream.bytes_per_second
             if unheard < length:

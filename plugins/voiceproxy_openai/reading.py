@@ -62,6 +62,9 @@ def integer_at(value: Event, key: str, default: int = 0) -> int:
 
     What JavaScript cannot count exactly is none: it could not be written into an event again.
     """
+    found = value.get(key)
+    if type(found) is int and -MAX_INTEGER <= found <= MAX_INTEGER:
+        return found
     number = number_at(value, key)
     if number is None or not number.is_integer() or abs(number) > MAX_INTEGER:
         return default

@@ -7,7 +7,6 @@ is active or another create is in flight (DEF-4, DEF-6, DEF-7).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,8 +41,8 @@ class ResponseGate:
         self._shows_marks = False
         """A response has shown our mark, so one without it is not ours."""
         self._wanted = False
-        self._urgent: deque[Statement] = deque()
-        self._patient: deque[Statement] = deque()
+        self._urgent: list[Statement] = []
+        self._patient: list[Statement] = []
         self._sent: Statement | None = None
         """What the latest create is for; None: an answer."""
         self._unconfirmed: set[str] = set()
@@ -111,12 +110,12 @@ class ResponseGate:
     def _consider(self) -> None:
         while not self._unconfirmed and not self.busy:
             if self._urgent:
-                self._send(self._urgent.popleft())
+                self._send(self._urgent.pop(0))
             elif self._wanted:
                 self._wanted = False
                 self._send(None)
             elif self._patient and self._due is None and self.patient_may_go():
-                self._send(self._patient.popleft())
+                self._send(self._patient.pop(0))
             else:
                 return
 
@@ -191,7 +190,7 @@ class ResponseGate:
         if self._sent is None or not (event_id or self._in_flight):
             self._wanted = True  # the second: the server could not answer a spoken turn itself
         else:
-            (self._urgent if self._sent.urgent else self._patient).appendleft(self._sent)
+            (self._urgent if self._sent.urgent else self._patient).insert(0, self._sent)
         if event_id or self._in_flight:
             self._latest = ""
         else:

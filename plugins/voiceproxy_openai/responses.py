@@ -104,9 +104,9 @@ class Responses(Part):
         ``given`` is what the event tells of it. One whose text was taken for its end begins again
         when it ``calls`` a function.
         """
-        found = self.find(event)
+        response_id = text_at(event, "response_id")
+        found = self._open.get(response_id) or self._find(response_id)
         if found is None:
-            response_id = text_at(event, "response_id")
             if response_id in self._over and not (calls and response_id in self._early):
                 return None
             found = self._begin(response_id, given or {})
@@ -116,15 +116,14 @@ class Responses(Part):
     def find(self, event: Event) -> Response | None:
         """The response an event belongs to, if it is known and not over."""
         response_id = text_at(event, "response_id")
-        found = self._open.get(response_id)
-        if found is not None or response_id in self._over:
-            return found
+        return self._open.get(response_id) or self._find(response_id)
+
+    def _find(self, response_id: str) -> Response | None:
+        """The response an event means that does not name it, or names what had no id so far."""
+        if response_id in self._over:
+            return None
         if not response_id and self._open:
             return next(reversed(self._open.values()))
-        return self._named(response_id)
-
-    def _named(self, response_id: str) -> Response | None:
-        """A response without an id so far, which this event names."""
         response = self._open.pop("", None)
         if response is not None:
             response.id = response_id

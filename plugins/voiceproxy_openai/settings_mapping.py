@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from voiceproxy_openai.audio_formats import AudioFormat, UnsupportedAudio, declared
 from voiceproxy_openai.reading import (
@@ -43,8 +42,7 @@ class UnsupportedSettings(ValueError):
     """Settings this backend cannot serve. The text names the path."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPlan:
+class SessionPlan(NamedTuple):
     """One client's Settings, understood."""
 
     session: Event
@@ -62,7 +60,7 @@ class SessionPlan:
     greeting: str = ""
     history: bool = True
     manual_commit: bool = False
-    warnings: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    warnings: Sequence[tuple[str, str]] = ()
     """(code, description) of what is done otherwise than asked."""
 
 

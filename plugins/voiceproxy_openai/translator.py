@@ -24,7 +24,7 @@ from voiceproxy_openai.errors import (
     UpstreamError,
     read_error,
 )
-from voiceproxy_openai.events import Handled, row_of
+from voiceproxy_openai.events import ROWS, Handled
 from voiceproxy_openai.function_calls import FunctionCalls
 from voiceproxy_openai.items import Items
 from voiceproxy_openai.memory import Recent, take_apart
@@ -49,6 +49,19 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Event], None]
 
+_SERVED: Mapping[str, Callable[[OpenAITranslator], Handler]] = {
+    "Settings": attrgetter("apply"),
+    "InjectUserMessage": attrgetter("inject"),
+    "InjectAgentMessage": attrgetter("statements.inject"),
+    "FunctionCallResponse": attrgetter("calls.answered"),
+    "UpdatePrompt": attrgetter("updates.prompt"),
+    "UpdateThink": attrgetter("updates.think"),
+    "UpdateSpeak": attrgetter("updates.speak"),
+    "UpdateListen": attrgetter("updates.listen"),
+}
+"""What serves a client's message, by its type: of one translator, given that. One table for all
+sessions, as ``_HANDLERS`` is for the upstream's events."""
+
 MAX_TYPE_LOGGED = 60
 """Characters of an unknown event's type that a log line gets; it could be anything."""
 
@@ -56,18 +69,7 @@ MAX_TYPE_LOGGED = 60
 class OpenAITranslator:
     """One client's conversation with one OpenAI Realtime session."""
 
-    accepts: ClassVar[frozenset[str]] = frozenset(
-        [
-            "Settings",
-            "InjectUserMessage",
-            "InjectAgentMessage",
-            "FunctionCallResponse",
-            "UpdatePrompt",
-            "UpdateThink",
-            "UpdateSpeak",
-            "UpdateListen",
-        ]
-    )
+    accepts: ClassVar[frozenset[str]] = frozenset(_SERVED)
 
     def __init__(self, session: TranslatorSession, settings: OpenAISettings) -> None:
         self._session = session
@@ -95,24 +97,13 @@ class OpenAITranslator:
             session, settings, messages, upstream, self.updates, self._configure
         )
         self.microphone = Microphone(session, settings, messages, gate, self._commit)
-        self._agent_messages = statements = AgentMessages(shared, responses, items, playback)
+        self.statements = statements = AgentMessages(shared, responses, items, playback)
         statements.user_speaks = self._user_speaks
         statements.agent_calls = lambda: calls.waiting
         statements.text_only = lambda: self.updates.text_only
         gate.patient_may_go = statements.patient_may_go
         gate.freed = self.microphone.response_over
-        self._serve: dict[str, Handler] = {
-            "Settings": self._apply,
-            "InjectUserMessage": self._inject,
-            "InjectAgentMessage": statements.inject,
-            "FunctionCallResponse": calls.answered,
-            "UpdatePrompt": self.updates.prompt,
-            "UpdateThink": self.updates.think,
-            "UpdateSpeak": self.updates.speak,
-            "UpdateListen": self.updates.listen,
-        }
         responses.idle = self._after_responses
-        self._handlers: dict[str, Handler] = {}
         self._warned = Recent()
         self._junk_reported = False
         self._held_idle_timeout: UpstreamError | None = None
@@ -131,17 +122,21 @@ class OpenAITranslator:
         if message is None:
             self.microphone.feed(frame.data)
             return
-        serve = self._serve.get(message["type"])
+        serve = _SERVED.get(message["type"])
         if serve is not None:
-            serve(message)
+            serve(self)(message)
         else:  # the host lets it in only where ``passes_unknown`` says so
             self._session.to_upstream(frame)
 
-    def _apply(self, message: Event) -> None:
+    def apply(self, message: Event) -> None:
+        """``Settings``."""
         self.setup.settings(message, postpone=self.responses.running)
 
-    def _inject(self, message: Event) -> None:
-        """The item, then the echo; the response when the item is there (TXT-1, TXT-2)."""
+    def inject(self, message: Event) -> None:
+        """``InjectUserMessage``: the item, then the echo; the response when the item is there.
+
+        (TXT-1, TXT-2)
+        """
         text = text_at(message, "content")
         sent = self._upstream.create_user_message(text)
         self._dialogue.typed(text)
@@ -153,20 +148,17 @@ class OpenAITranslator:
         try:
             event: Any = orjson.loads(frame.data) if isinstance(frame, Text) else None
             kind = event["type"]
-            handle = self._handlers[kind]
+            handler = _HANDLERS[kind]
         except (ValueError, TypeError, KeyError):
-            self._first_of_its_kind(frame)
+            self._unknown(frame)
             return
-        self._handle(handle, kind, event)
-
-    def _handle(self, handle: Handler, kind: str, event: Event) -> None:
         try:
-            handle(event)
+            handler(self)(event)
         except MalformedEvent as error:
             self._warn_once(kind, f"an event {kind} was dropped: {error}")
 
-    def _first_of_its_kind(self, frame: Frame) -> None:
-        """Off the usual path: the first event of a type, one nobody knows, or junk."""
+    def _unknown(self, frame: Frame) -> None:
+        """Off the usual path: an event of a type nobody knows, or junk."""
         try:
             event = orjson.loads(frame.data) if isinstance(frame, Text) else None
         except ValueError:
@@ -175,17 +167,10 @@ class OpenAITranslator:
             self._report_junk(frame)
             return
         kind = text_at(event, "type")
-        row = row_of(kind)
-        if row is None:
-            self._warn_once(
-                kind,
-                f"an event of unknown type {kind[:MAX_TYPE_LOGGED]!r} "
-                f"({len(frame)} bytes) was dropped",
-            )
-        else:
-            handle = attrgetter(row.method)(self) if isinstance(row, Handled) else _ignore
-            self._handlers[kind] = handle
-            self._handle(handle, kind, event)
+        self._warn_once(
+            kind,
+            f"an event of unknown type {kind[:MAX_TYPE_LOGGED]!r} ({len(frame)} bytes) was dropped",
+        )
 
     def _warn_once(self, kind: str, warning: str) -> None:
         if kind not in self._warned:
@@ -264,3 +249,9 @@ class OpenAITranslator:
 
 def _ignore(_: Event) -> None:
     """The table says why."""
+
+
+_HANDLERS: Mapping[str, Callable[[OpenAITranslator], Handler]] = {
+    kind: attrgetter(row.method) if isinstance(row, Handled) else lambda _: _ignore
+    for kind, row in ROWS.items()
+}

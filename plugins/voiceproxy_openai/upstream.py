@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -18,6 +19,7 @@ _MODEL_GIVEN_BY = {"model", "call_id", "intent", "deployment"}
 """Query parameters that take the place of ``model``: the API wants exactly one of them."""
 
 
+@lru_cache(maxsize=16)  # an application has one, and one more when something stands in
 def realtime_url(url: str, model: str) -> str:
     """The URL with ``?model=`` unless its query already says what to connect to."""
     parts = urlsplit(url)
@@ -27,6 +29,7 @@ def realtime_url(url: str, model: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
+@lru_cache(maxsize=16)
 def connected_model(url: str, model: str) -> str:
     """The model a connection to this URL has; it cannot be changed afterwards. ``""``: unknown."""
     query = dict(parse_qsl(urlsplit(realtime_url(url, model)).query))

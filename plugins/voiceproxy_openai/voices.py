@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from voiceproxy_openai.audio_formats import (
     NATIVE_TYPES,
@@ -20,8 +20,7 @@ VOICES = frozenset(
 SPEED = (0.25, 1.5)
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(NamedTuple):
     """What comes out, and where it is converted."""
 
     described: Event

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,6 +139,31 @@ def instance(directory: Path, *flags: str, port: int = 0) -> Iterator[Instance]:
     with daemon(*argv, directory=directory, kind=Instance) as running:
         running.wait_for("voiceproxy listening on")
         yield running
+
+
+class Gone(Instance):
+    """An instance whose machine is gone: connections to it are not even refused."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    @property
+    def port(self) -> int:
+        """Where it listened."""
+        return self._port
+
+
+@contextmanager
+def gone() -> Iterator[Gone]:
+    """What its operating system does not answer for: a listener whose queue is full."""
+    with socket.socket() as listener, ExitStack() as queue:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield Gone(listener.getsockname()[1])
 
 
 def free_port() -> int:

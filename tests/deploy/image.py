@@ -29,13 +29,12 @@ def entry_point(python: str | Path = sys.executable) -> list[str]:
     return [str(python), *arguments]
 
 
-def health_check(port: int) -> list[str]:
-    """What a container is asked, at a port of this machine."""
+def health_check() -> list[str]:
+    """What a container is asked."""
     [written] = instructions("HEALTHCHECK")
     program, *arguments = json.loads(written.partition("CMD ")[2])
     assert program == "python"
-    assert ":8080/" in arguments[-1]
-    return [sys.executable, *arguments[:-1], arguments[-1].replace(":8080/", f":{port}/")]
+    return [sys.executable, *arguments]
 
 
 def variables() -> dict[str, str]:

@@ -14,6 +14,7 @@ from fronts import DEPLOY
 from image import entry_point
 
 from voiceproxy.host_settings import HostSettingsSchema
+from voiceproxy.serve import LINGER, SHUTDOWN_TIMEOUT
 
 VERSIONS = ("1.28", kubernetes_validate.latest_version())
 MANIFEST = DEPLOY / "kubernetes.yaml"
@@ -49,6 +50,7 @@ def test_the_kubelet_waits_as_long_as_an_instance_may_take_to_stop():
     loads = HostSettingsSchema().fields
     close, hook = loads["close_timeout"].load_default, loads["hook_timeout"].load_default
     stop = 3 * close + hook + close  # the goodbyes, and the aborts of those who say none
+    stop += SHUTDOWN_TIMEOUT + hook + LINGER  # plain requests, contexts and threads of plugins
     [_, seconds] = CONTAINER["lifecycle"]["preStop"]["exec"]["command"]
     needed = float(seconds) + float(GIVEN["VOICEPROXY_DRAIN_TIMEOUT"]) + stop
     assert needed < POD["spec"]["terminationGracePeriodSeconds"] <= needed + 15

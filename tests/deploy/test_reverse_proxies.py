@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from clients import Service, crowd, heard, reply_to, serving
-from daemons import SECONDS, Instance, instance
+from daemons import SECONDS, Instance, gone, instance
 from fronts import NAME, Front
 
 from voiceproxy.caller import Caller
@@ -70,6 +70,18 @@ async def test_without_an_instance_clients_are_told_to_come_back(kind: type[Fron
             status, headers = await people.refused("/openai?token=hush")
             assert (status, headers["Retry-After"]) == (503, "5")
         assert "hush" not in service.front.logs
+
+
+async def test_a_machine_that_is_gone_turns_nobody_away(kind: type[Front], tmp_path: Path):
+    with (
+        gone() as one,
+        instance(tmp_path, "--allow-host", NAME) as other,
+        serving(kind, tmp_path, [one, other]) as service,
+    ):
+        async with crowd(service) as people:
+            for _ in range(2):
+                await people.call()
+            assert await other.sessions() == 2
 
 
 async def test_the_instance_sees_host_and_origin_as_the_client_sent_them(service: Service):

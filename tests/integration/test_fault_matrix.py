@@ -161,13 +161,26 @@ async def _flood(stage: Stage) -> None:
         await stage.caller.say(bytes(64_000))
 
 
+async def be_big(stage: Stage, line: FaultyLine) -> None:
+    """What the turn behind it says comes when the frame has crossed, about two seconds later.
+
+    The pieces are small because a line holds some of them, which count as taken.
+    """
+    line.becomes(up=Fault(piece=1024, pause=0.002))
+    await stage.caller.say(bytes(600_000))
+
+
 SURVIVED: dict[str, Callable[[Stage, FaultyLine], Awaitable[None]]] = {
     "late": be_late,
     "dribble": dribble,
     "slow": be_slow,
     "pausing": pause,
+    "big": be_big,
 }
-SMALL = {"pausing": {"client_buffer": 60_000, "upstream_buffer": 60_000}}
+GIVEN: dict[str, dict[str, object]] = {
+    "pausing": {"client_buffer": 60_000, "upstream_buffer": 60_000},
+    "big": {"heartbeat": 0.5},
+}
 
 
 def survived() -> list[Row]:
@@ -181,7 +194,7 @@ def ids(row: Row) -> str:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("row", survived(), ids=ids)
 async def test_a_session_survives_what_only_makes_its_line_bad(row: Row, backend: str):
-    async with on_stage(backend, **PATIENT, **SMALL.get(row.name, {})) as stage:
+    async with on_stage(backend, **{**PATIENT, **GIVEN.get(row.name, {})}) as stage:
         line = stage.line(row)
         if row.name == "dribble":
             line.becomes(up=Fault(piece=1), down=Fault(piece=1))  # from the upgrade on
@@ -303,12 +316,23 @@ async def _nothing(stage: Stage) -> None:
     """What is wrong is in the settings."""
 
 
+class SilentResolver(GoneResolver):
+    """No answer comes while anybody waits for it; at last the system gives up."""
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
+        await asyncio.sleep(2 * QUICK["connect_timeout"])
+        await super().resolve(host, port, family)
+
+
+RESOLVERS = {"unresolved": GoneResolver, "unresolving": SilentResolver}
+
 ANSWERS: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "unanswered": _answer_nothing,
     "reset": _answer_with_a_reset,
     "cut": _answer_in_part,
     "refused": _nothing,
     "unresolved": _nothing,
+    "unresolving": _nothing,
 }
 
 
@@ -354,8 +378,9 @@ async def elsewhere(
     """Settings of an upstream that is nowhere, and options of the application."""
     if row.name == "refused":
         return dialling(backend, "ws://127.0.0.1:1"), {}
-    if row.name == "unresolved":
-        connector = aiohttp.TCPConnector(limit=0, force_close=True, resolver=GoneResolver())
+    if row.name in RESOLVERS:
+        resolver = RESOLVERS[row.name]()
+        connector = aiohttp.TCPConnector(limit=0, force_close=True, resolver=resolver)
         client = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         return dialling(backend, "ws://upstream.example"), {"client": client}
     return {}, {}

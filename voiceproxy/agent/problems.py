@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from marshmallow.exceptions import SCHEMA
@@ -21,11 +23,18 @@ SETTINGS = CLIENT_MESSAGES["Settings"]
 MAX_PROBLEMS = 20
 """As many lines as a person reads before fixing the first."""
 
+MAX_REMEMBERED = 256
+"""How many Settings are known to be valid: an app's are the same in every session."""
+
 Place = tuple[str | int, ...]
 """The keys and array indexes that lead from the message to a field."""
 
 
-def problems(message: dict[str, Any]) -> list[str]:
+_valid: OrderedDict[bytes, None] = OrderedDict()
+"""Digests of the latest of them. Of what a client has said nothing else is kept."""
+
+
+def problems(message: dict[str, Any], data: bytes | None = None) -> list[str]:
     """Check a client's message, at any depth; return one line per bad field, none when it is valid.
 
     A line is the JSON path and what was expected there:
@@ -33,12 +42,30 @@ def problems(message: dict[str, Any]) -> list[str]:
     their paths, indexes as numbers; past 20 the last says how many more there are. A path is made
     of the protocol's own names and of indexes, so nothing a client wrote is repeated. A ``type``
     this protocol does not have is no problem here: what a backend accepts is the backend's to say.
+
+    ``data`` is what the message was parsed from. Checking a ``Settings`` takes as long as all the
+    rest of a session's beginning, so the same bytes are not checked twice.
     """
     kind = message.get("type")
     if not isinstance(kind, str):
         return _type_problems(message)
     shape = CLIENT_MESSAGES.get(kind)
-    return [] if shape is None else _shape_problems(shape, message)
+    if shape is None:
+        return []
+    if data is None or shape is not SETTINGS:
+        return _shape_problems(shape, message)
+    return _settings_problems(message, sha256(data).digest())
+
+
+def _settings_problems(message: dict[str, Any], digest: bytes) -> list[str]:
+    if digest in _valid:
+        return []
+    found = _shape_problems(SETTINGS, message)
+    if not found:
+        _valid[digest] = None
+        if len(_valid) > MAX_REMEMBERED:
+            _valid.popitem(last=False)
+    return found
 
 
 def part_problems(part: dict[str, Any]) -> list[str]:
