@@ -18,7 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from voiceproxy.app import endpoints, live_sessions, stop_sessions
 from voiceproxy.descriptors import said_once
 from voiceproxy.errors import UsageError
-from voiceproxy.garbage import spare_looks
+from voiceproxy.garbage import keep_room, spare_looks
 from voiceproxy.log_stream import LogStream
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ async def _serve(app: web.Application, settings: HostSettings, tls: ListenerTls 
         except OSError as error:
             return refuse(settings, error)
         spare_looks()
+        keep_room()
         announce(app, settings, site.port)
         number = await stop
         await stop_for(number, app, settings)

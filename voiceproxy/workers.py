@@ -20,7 +20,7 @@ from aiohttp import web
 
 from voiceproxy import serve
 from voiceproxy.errors import UsageError
-from voiceproxy.garbage import spare_looks
+from voiceproxy.garbage import keep_room, spare_looks
 
 try:
     from aiohttp.worker import GunicornWebWorker
@@ -256,6 +256,7 @@ class Worker(GunicornWebWorker):
                 await web.SockSite(runner, listener, ssl_context=context).start()
             serve.reload_on_hangup(program.tls)
             spare_looks()
+            keep_room()
             self.booted = True
             program.began[0] = 1
             await serve.stop_for(await self._first, program.served, program.settings)
