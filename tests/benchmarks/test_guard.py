@@ -57,8 +57,8 @@ INSTRUCTIONS = {
     (DEEPGRAM, "up"): 1.15,
     (DEEPGRAM, "down"): 1.18,
 }
-"""The processor's instructions for one frame, as a ratio to the baseline's. Deepgram's are three per
-cent above what was counted: what lies between them and 1.15 is too little to be spent unnoticed."""
+"""The processor's instructions for one frame, as a ratio to the baseline's. Deepgram's are three
+per cent above what was counted: there is little to be spent up to 1.15."""
 
 OPTIONAL = (voiceproxy_logging, voiceproxy_redaction)
 
