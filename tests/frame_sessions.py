@@ -28,11 +28,13 @@ def openai(dialect: Any = "component", *plugins: str, **settings: Any) -> Driver
     )
 
 
-def component(*plugins: str) -> Driver:
+def component(*plugins: str, keep_alive: float = 0) -> Driver:
     """A session of the deepgram backend in the component dialect."""
-    settings = DeepgramSettings(keep_alive=5.0)
+    settings = DeepgramSettings(keep_alive=keep_alive)
     return drive(
-        translator=lambda session: ComponentTranslator(session, settings, KeepAlive(session, 5.0)),
+        translator=lambda session: ComponentTranslator(
+            session, settings, KeepAlive(session, keep_alive) if keep_alive else None
+        ),
         limits=LIMITS,
         plugins=_loaded(plugins),
     )
@@ -58,7 +60,7 @@ KINDS: dict[str, Callable[[], Driver]] = {
     "openai unmarked": lambda: openai(mark_responses=False, pass_unknown_messages=True),
     "openai redacted": lambda: openai("component", "redaction", "logging"),
     "deepgram": component,
-    "deepgram redacted": lambda: component("redaction", "logging"),
+    "deepgram redacted": lambda: component("redaction", "logging", keep_alive=5.0),
     "deepgram agent": passed_through,
     "deepgram listen": lambda: passed_through("listen"),
 }

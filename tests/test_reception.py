@@ -415,6 +415,32 @@ async def test_a_client_that_leaves_has_left_whatever_the_hook_makes_of_it():
     assert recorder.ends == [("left", "client", 0)]
 
 
+async def test_a_session_that_is_cancelled_as_its_client_leaves_stays_cancelled(monkeypatch):
+    entered = asyncio.Queue()
+
+    async def hang(session):
+        entered.put_nowait(asyncio.current_task())
+        await asyncio.sleep(3600)
+
+    def cancel_too(task):
+        if task.cancelling():
+            task.cancel()
+        else:
+            asyncio.get_running_loop().call_soon(cancel_too, task)
+
+    monkeypatch.setattr("voiceproxy.visit.WATCH_INTERVAL", 0.001)
+    recorder = Recorder(hang)
+    async with relaying(echo, recorder, hook_timeout=60) as proxy:
+        client = await RawClient.connect(proxy.endpoint)
+        task = await entered.get()
+        cancel_too(task)
+        client.leave()
+        await until(lambda: not proxy.live)
+        assert task.cancelled()
+        del task  # its traceback knows the session
+    assert len(recorder.closed) == 1
+
+
 @pytest.mark.parametrize("how", ["leave", "reset"])
 async def test_a_client_that_leaves_while_the_upstream_is_dialled_leaves_no_upstream(how):
     dialled = asyncio.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from running import PATIENCE, until
 
-from voiceproxy.resolving import Resolver
+from voiceproxy.resolving import Resolver, _ask
 
 both_loops = pytest.mark.both_loops
 
@@ -53,6 +54,32 @@ async def test_what_the_system_raises_is_raised(error: Exception, monkeypatch: p
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(type(error)):
         await Resolver().resolve("upstream.example", 443)
+
+
+@pytest.mark.parametrize(
+    ("platform", "host", "is_found"),
+    [
+        ("win32", "localhost", True),
+        ("win32", "LocalHost.", True),
+        ("win32", "upstream.example", False),
+        ("linux", "localhost", False),
+    ],
+)
+def test_a_windows_machine_without_a_network_finds_itself(
+    platform: str, host: str, is_found: bool, monkeypatch: pytest.MonkeyPatch
+):
+    def offline(*question: Any) -> list[Any]:
+        if question[-1]:
+            raise socket.gaierror(socket.EAI_NONAME, "no address of a kind this machine has")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", offline)
+    monkeypatch.setattr(sys, "platform", platform)
+    if is_found:
+        assert [one["host"] for one in _ask(host, 80, 0)] == ["127.0.0.1"]
+    else:
+        with pytest.raises(socket.gaierror):
+            _ask(host, 80, 0)
 
 
 @both_loops

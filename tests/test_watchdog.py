@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import re
 import sys
@@ -169,6 +170,17 @@ def test_code_of_a_plugin_that_the_host_did_not_call_as_a_hook_is_known_by_its_m
     place: dict[str, object] = {"__name__": "voiceproxy_openai.translator", "sys": sys}
     exec("def upstream_frame(): return sys._getframe()", place)
     assert blocker(place["upstream_frame"]()) == "openai"
+
+
+async def test_a_block_is_told_though_no_descriptor_is_left_to_look_for_plugins(told, monkeypatch):
+    def exhausted():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("voiceproxy.watchdog.installed", exhausted)
+    with watching(0.02):
+        await asyncio.sleep(0)
+        told.block()
+    assert told.lines[0].startswith("something blocks the event loop")
 
 
 async def test_what_blocks_outside_every_plugin_is_told_without_a_name(told):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 
 _COUNTS = struct.Struct("=QQ")
 _OFFSET = 120
@@ -39,7 +40,8 @@ class Progress:
 
 def _counts(transport: asyncio.Transport) -> tuple[int, int]:
     """Bytes the peer has acknowledged, and bytes it has sent; (0, 0) where nobody counts them."""
-    option = getattr(socket, "TCP_INFO", None)
+    # Other systems have an option of that name, with other counts in that place.
+    option = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
     peer = transport.get_extra_info("socket")
     if option is None or peer is None:
         return 0, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 T = TypeVar("T")
 
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+
+_OF_USE = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", socket.AI_ADDRCONFIG)
+"""Addresses of the kinds this machine has itself; a system refuses flags that its mask lacks."""
 
 
 class Resolver(AbstractResolver):
@@ -36,7 +40,6 @@ class Resolver(AbstractResolver):
 
 def _ask(host: str, port: int, family: int) -> list[ResolveResult]:
     """Blocks until there is an answer."""
-    answers = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
     return [
         ResolveResult(
             hostname=host,
@@ -46,8 +49,19 @@ def _ask(host: str, port: int, family: int) -> list[ResolveResult]:
             proto=protocol,
             flags=_NUMERIC,
         )
-        for found, _, protocol, _, address in answers
+        for found, _, protocol, _, address in _answers(host, port, family)
     ]
+
+
+def _answers(host: str, port: int, family: int) -> list[Any]:
+    try:
+        return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, _OF_USE)
+    except socket.gaierror:
+        on_windows: bool = sys.platform == "win32"
+        if not on_windows or host.rstrip(".").casefold() != "localhost":
+            raise
+        # A Windows machine without a network has no address of use, and localhost all the same.
+        return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, 0)
 
 
 def _numeric(address: Any) -> str:

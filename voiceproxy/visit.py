@@ -102,6 +102,8 @@ class Visit:
         try:
             async with patience:
                 return await coroutine
+        except asyncio.CancelledError:
+            raise  # by somebody else: patience makes a TimeoutError of its own
         except BaseException:
             if patience.expired():
                 self.check()

@@ -164,9 +164,17 @@ def blocker(frame: FrameType) -> str | None:
         whom = _WHOM_CALLED.get(one.f_code)
         if whom is not None:
             return whom(one.f_locals)
-    modules = {one.module.partition(".")[0]: one.name for one in installed()}
+    modules = _modules()
     running = (str(one.f_globals.get("__name__")).partition(".")[0] for one in stack)
     return next((modules[module] for module in running if module in modules), None)
+
+
+def _modules() -> Mapping[str, str]:
+    """The installed plugins by module; none while no file descriptor is free to look for them."""
+    try:
+        return {one.module.partition(".")[0]: one.name for one in installed()}
+    except OSError:
+        return {}
 
 
 _watching: dict[asyncio.AbstractEventLoop, list[Watchdog]] = {}

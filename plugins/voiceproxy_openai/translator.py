@@ -7,6 +7,7 @@ are plain objects without sockets, tasks or clocks of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -236,7 +237,9 @@ class OpenAITranslator:
         self.microphone.configure(plan)
         self._playback.upstream = plan.upstream_output
         self._playback.client = plan.output
-        self.output.new_audio = lambda: AudioOutput(plan.upstream_output, plan.output, wav=plan.wav)
+        # Without the plan itself: its session.update is as big as the Settings, and was sent.
+        formats = plan.upstream_output, plan.output
+        self.output.new_audio = partial(AudioOutput, *formats, wav=plan.wav)
 
     def _user_speaks(self) -> bool:
         return self.speech.speaking or self.microphone.user_speaks
