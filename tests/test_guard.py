@@ -104,8 +104,9 @@ def test_a_public_listener_answers_to_any_name():
 
 def test_a_connection_that_did_not_come_by_loopback_may_name_any_host():
     guard = Guard([], [], on_loopback=True)
-    assert _status(guard, None, "voice.example", came_by_loopback=False) is None
-    assert _status(guard, "https://evil.example", "voice.example", came_by_loopback=False) == 403
+    by_network = {"came_by_loopback": lambda: False}
+    assert _status(guard, None, "voice.example", **by_network) is None
+    assert _status(guard, "https://evil.example", "voice.example", **by_network) == 403
 
 
 def test_a_refusal_names_the_setting_that_would_allow_it():

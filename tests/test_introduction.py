@@ -35,6 +35,28 @@ def test_a_plugin_may_add_fields_to_every_record_of_a_session_and_leaves_the_lin
     assert (record.trace_id, record.customer, record.one_more) == ("0af7", "ada", 1)
 
 
+def test_the_hosts_own_lines_have_the_same_prefix_and_attributes(log, caplog):
+    log.fields["customer"] = "ada"
+    log.tell("session opened at %s", "/openai")
+    [record] = caplog.records
+    assert record.getMessage() == "[my-trace] session opened at /openai"
+    assert (record.name, record.levelname) == ("test", "INFO")
+    assert (record.session_id, record.trace_id, record.customer) == ("5e55", "my-trace", "ada")
+
+
+def test_the_hosts_own_lines_give_way_to_a_plugin_that_tells_them_itself(log, caplog):
+    log.session_lines = False
+    log.tell("session opened")
+    log.info("something else")
+    assert [record.getMessage() for record in caplog.records] == ["[my-trace] something else"]
+
+
+def test_the_hosts_own_lines_are_not_made_where_nobody_wants_them(log, caplog):
+    caplog.set_level(logging.WARNING)
+    log.tell("%d", "no number: making the line would fail")
+    assert caplog.records == []
+
+
 def test_the_record_of_a_plugins_failure_names_the_plugin_and_the_code(log, caplog):
     fault = PluginFault("noisy", "voiceproxy_close")
     fault.__cause__ = KeyError("cause")

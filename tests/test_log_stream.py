@@ -6,12 +6,13 @@ import contextlib
 import io
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from voiceproxy.log_stream import PIECE, LogStream
+from voiceproxy.log_stream import PIECE, LineFormatter, LogStream
 
 
 class Pipe:
@@ -106,3 +107,21 @@ def test_a_file_and_what_is_no_file_always_have_room(tmp_path: Path):
     assert (tmp_path / "log").read_text() == "hello\n"
     assert isinstance(stream, io.StringIO)
     assert stream.getvalue() == "hello\n"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_a_line_has_the_time_the_level_and_the_message_as_loggings_own_formatter_has_them(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    ours, theirs = LineFormatter(), logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "%s there", ("hello",), None)
+    try:
+        # The same second again, the next, one of another day, and back.
+        for at in (1.75e9, 1.75e9 + 0.0625, 1.75e9 + 0.5, 1.75e9 + 1, 1.76e9 + 0.25, 1.75e9):
+            record.created, record.msecs = at, at % 1 * 1000
+            assert ours.format(record) == theirs.format(record)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -20,8 +20,13 @@ BYTES_PER_SECOND = 48_000
 QUEUED = 30
 """Seconds of audio that wait in the proxy when the user speaks."""
 
-LONGEST = 3.5
-"""Seconds of audio that may have left the proxy by then: the client plays them first."""
+KERNEL = 32_768
+"""Bytes the client's kernel is asked to hold (it doubles them). Left to itself it takes more the
+longer it has known the connection."""
+
+LONGEST = 2.5
+"""Seconds of audio that may have left the proxy by then: the client plays them first. Most of them
+lie in that kernel."""
 
 PATIENCE = 30
 
@@ -108,6 +113,7 @@ class Player:
 async def player(url: str) -> AsyncIterator[Player]:
     address = urlsplit(url)
     with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL)
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, (address.hostname, address.port))
         client = Player(connection)

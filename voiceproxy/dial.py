@@ -14,11 +14,11 @@ from yarl import URL
 
 from voiceproxy.agent import error_codes
 from voiceproxy.backend import Upstream
+from voiceproxy.connector import connector
 from voiceproxy.errors import Answer, UpstreamFault, UsageError
 from voiceproxy.frames import INTERNAL_ERROR, NORMAL
 from voiceproxy.guard import is_loopback
 from voiceproxy.refusals import Refused, masked, refuse_refusals, secrets_of
-from voiceproxy.resolving import Resolver
 
 PROXY_VARIABLES = (
     *("https_proxy", "http_proxy", "all_proxy", "no_proxy"),
@@ -54,7 +54,7 @@ def client_session(shared: aiohttp.ClientSession | None = None) -> aiohttp.Clien
     """
     return aiohttp.ClientSession(
         # Nothing is kept for another request: only a refusal leaves a connection that could be.
-        connector=shared.connector if shared is not None else _connector(),
+        connector=shared.connector if shared is not None else connector(),
         connector_owner=shared is None,
         trace_configs=[] if shared is None else shared.trace_configs,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -62,10 +62,6 @@ def client_session(shared: aiohttp.ClientSession | None = None) -> aiohttp.Clien
         ws_response_class=UpstreamWebSocket,
         middlewares=(refuse_refusals,),
     )
-
-
-def _connector() -> aiohttp.TCPConnector:
-    return aiohttp.TCPConnector(limit=0, force_close=True, resolver=Resolver())
 
 
 def usable(shared: aiohttp.ClientSession | None, sessions: int) -> aiohttp.ClientSession | None:
@@ -95,8 +91,7 @@ async def dial(
     Raises UpstreamFault, whose text holds no secret.
     """
     timeout = connect_timeout if upstream.timeout is None else upstream.timeout
-    url = _parse(upstream.url or "")
-    where = f"{url.scheme}://{url.host}:{url.port}{url.path}"
+    url, where = _parse(upstream.url or "")
     try:
         async with asyncio.timeout(timeout):
             websocket = await client.ws_connect(
@@ -132,7 +127,9 @@ async def dial(
     return cast("UpstreamWebSocket", websocket)
 
 
-def _parse(url: str) -> URL:
+@lru_cache(maxsize=64)
+def _parse(url: str) -> tuple[URL, str]:
+    """The URL, and how messages name it: without its query and credentials."""
     try:
         parsed = URL(url)
     except ValueError:
@@ -140,7 +137,8 @@ def _parse(url: str) -> URL:
     if parsed.scheme not in ("ws", "wss", "http", "https") or not parsed.host:
         raise _misspelt()
     is_encoded = url.isascii() and url.isprintable() and " " not in url
-    return URL(url, encoded=True) if is_encoded else parsed
+    where = f"{parsed.scheme}://{parsed.host}:{parsed.port}{parsed.path}"
+    return URL(url, encoded=True) if is_encoded else parsed, where
 
 
 def _timed_out(timeout: float, where: str) -> UpstreamFault:

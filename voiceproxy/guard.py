@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -35,10 +35,13 @@ class Guard:
     on_loopback: bool
 
     def refuses(
-        self, origin: str | None, host: str, came_by_loopback: bool = True
+        self,
+        origin: str | None,
+        host: str,
+        came_by_loopback: Callable[[], bool] = lambda: True,
     ) -> tuple[int, str] | None:
         """(HTTP status, what to do about it), or None when the request may go on."""
-        if self.on_loopback and came_by_loopback and not self._host_is_allowed(host):
+        if self.on_loopback and not self._host_is_allowed(host) and came_by_loopback():
             return 421, f"The host {host!r} is not served here; the setting allow_host adds it."
         if origin is not None and not self._origin_is_allowed(origin, host):
             return 403, f"The origin {origin!r} is not allowed; the setting allow_origin adds it."
@@ -46,8 +49,9 @@ class Guard:
 
     def _host_is_allowed(self, host: str) -> bool:
         name = _host_name(host)
-        allowed = _lower(self.allow_host)
-        return is_loopback(name) or not allowed.isdisjoint({host.lower(), name, ANY})
+        if is_loopback(name):
+            return True
+        return not _lower(self.allow_host).isdisjoint({host.lower(), name, ANY})
 
     def _origin_is_allowed(self, origin: str, host: str) -> bool:
         if ANY in self.allow_origin or origin.lower() in _lower(self.allow_origin):
@@ -66,6 +70,7 @@ def _lower(names: Collection[str]) -> set[str]:
     return {name.lower().rstrip("/") for name in names}
 
 
+@lru_cache(maxsize=256)
 def _host_name(host: str) -> str:
     try:
         return (URL(f"http://{host}").host or "").lower()
@@ -96,6 +101,8 @@ def answer_to(offered: Sequence[str]) -> str | None:
     nothing; ``access_token.JWT`` comes alone, so it must be echoed. None: nothing is offered, or
     nothing but credentials, which are not echoed.
     """
+    if not offered:
+        return None
     for scheme in ("token", "bearer"):
         if scheme in offered:
             return scheme

@@ -57,6 +57,19 @@ class SessionLog(logging.LoggerAdapter[logging.Logger]):
         kwargs["extra"] = {**self.fields, **(kwargs.get("extra") or {})}
         return f"[{self._prefix}] {msg}", kwargs
 
+    def tell(self, text: str, *arguments: object) -> None:
+        """Log one of the host's own lines about the session's life, while ``session_lines``.
+
+        As ``info`` would, without looking for the line of code it is logged from.
+        """
+        logger = self.logger
+        if not self.session_lines or not logger.isEnabledFor(logging.INFO):
+            return
+        message = f"[{self._prefix}] {text}"
+        where = logger.name, logging.INFO, __file__, 0
+        record = logger.makeRecord(*where, message, arguments, None, "tell", self.fields)
+        logger.handle(record)
+
 
 def log_fault(log: SessionLog, fault: SessionError, text: str | None = None) -> None:
     """Log what ended a session, or a plugin's failure beside it, with its cause.

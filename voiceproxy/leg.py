@@ -325,5 +325,7 @@ def _keep_little_unsent(transport: asyncio.Transport) -> None:
     peer = transport.get_extra_info("socket")
     if NOTSENT_LOWAT is None or peer is None:
         return
-    with contextlib.suppress(OSError, ValueError):  # it is no TCP, or the peer is gone already
+    try:
         peer.setsockopt(TCP, NOTSENT_LOWAT, UNSENT_BYTES)
+    except (OSError, ValueError):
+        return  # it is no TCP, or the peer is gone already

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 import logging
 import select
+import time
 from typing import TextIO
 
 PIECE = 1024
 """Characters written at once: a pipe that has any room takes 4,096 bytes (Linux, pipe(7))."""
+
+
+class LineFormatter(logging.Formatter):
+    """Time, level and message. The time is put into words once a second."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._second = -1
+        self._words = ""
+
+    def formatTime(  # noqa: N802 - logging's name
+        self, record: logging.LogRecord, datefmt: str | None = None
+    ) -> str:
+        """See ``Formatter``."""
+        second = int(record.created)
+        if second != self._second:
+            words = time.strftime(self.default_time_format, time.localtime(second))
+            self._second, self._words = second, words
+        return f"{self._words},{int(record.msecs):03d}"
 
 
 class LogStream(logging.StreamHandler[TextIO]):

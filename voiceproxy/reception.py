@@ -6,8 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import hdrs, web
 
@@ -22,7 +21,7 @@ from voiceproxy.relay import LoopRuntime, Relay, Timing
 from voiceproxy.session import Limits, SessionCore
 from voiceproxy.turn import STOPPED, STOPPING
 from voiceproxy.variants import variant_of
-from voiceproxy.visit import Left, Undialled, Visit, offered_by, refusal
+from voiceproxy.visit import Left, Undialled, Visit, asks_for_websocket, offered_by, refusal
 from voiceproxy.watchdog import watching
 
 if TYPE_CHECKING:
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
     from voiceproxy.variants import Unserved
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """The upgrade has been answered."""
 
     websocket: web.WebSocketResponse[Any]
@@ -154,7 +152,7 @@ class Reception:
 
     def _verdict(self, request: web.Request) -> tuple[int, str] | None:
         origin = request.headers.get(hdrs.ORIGIN)
-        return self._guard.refuses(origin, request.host, is_loopback_listener(request))
+        return self._guard.refuses(origin, request.host, lambda: is_loopback_listener(request))
 
     def _core(self, request: web.Request, endpoint: Endpoint) -> SessionCore:
         identity = secrets.token_hex(16)
@@ -182,7 +180,7 @@ class Reception:
         if verdict is not None:
             log.warning("refused with %d: %s", *verdict)
             return visit.refuse(*verdict)
-        if not web.WebSocketResponse(protocols=visit.offered).can_prepare(request):
+        if not asks_for_websocket(request):
             return visit.refuse(426, "This is a WebSocket endpoint.")
         if visit.offered and answer_to(visit.offered) is None:
             return visit.refuse(
@@ -224,7 +222,7 @@ class Reception:
             else:
                 return await self._relay(visit, opened)
             outcome, by, status, reason = early
-            self._tell(core, "%s before the upgrade by %s: %d %s", outcome, by, status, reason)
+            core.log.tell("%s before the upgrade by %s: %d %s", outcome, by, status, reason)
             if undialled is not None:
                 return visit.refuse_for(undialled)
             return visit.refuse(status or 499, reason)
@@ -303,18 +301,14 @@ class Reception:
 
     async def _relay(self, visit: Visit, opened: Opened) -> web.StreamResponse:
         core = visit.core
-        self._tell(core, "session opened at %s", core.introduction.path)
+        core.log.tell("session opened at %s", core.introduction.path)
         relay = Relay(core, self._timing, self._dial)
         await relay.run(opened.websocket, opened.transport, opened.upstream, opened.dialled)
         end = core.summary()
         error = f" {end.error}" if end.error else ""
-        said = (end.outcome, end.by, end.duration, end.code, error)
-        self._tell(core, "session %s by %s after %.1f s: %d%s", *said)
+        said = end.outcome, end.by, end.duration, end.code, error
+        core.log.tell("session %s by %s after %.1f s: %d%s", *said)
         return opened.websocket
-
-    def _tell(self, core: SessionCore, text: str, *arguments: object) -> None:
-        if core.log.session_lines:
-            core.log.info(text, *arguments)
 
 
 async def _wait(

@@ -19,7 +19,7 @@ from voiceproxy.app import endpoints, live_sessions, stop_sessions
 from voiceproxy.descriptors import said_once
 from voiceproxy.errors import UsageError
 from voiceproxy.garbage import keep_room, spare_looks
-from voiceproxy.log_stream import LogStream
+from voiceproxy.log_stream import LineFormatter, LogStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,12 +45,9 @@ logger = logging.getLogger("voiceproxy.serve")
 
 def configure_logging(level: str) -> None:
     """Log to stderr: time, level, message. ``level`` is debug, info, warning or error."""
-    logging.basicConfig(
-        handlers=[LogStream(sys.stderr)],
-        level=level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
-        force=True,
-    )
+    stream = LogStream(sys.stderr)
+    stream.setFormatter(LineFormatter())
+    logging.basicConfig(handlers=[stream], level=level.upper(), force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
     logging.getLogger("aiohttp.server").addFilter(without_quotation)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import re
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -42,6 +44,10 @@ ERR_CODES = {
     504: "GATEWAY_TIMEOUT",
 }
 
+
+_UPGRADES = re.compile(r"(?:^|,)\s*upgrade\s*(?:,|$)", re.IGNORECASE)
+_VERSIONS = frozenset({"13", "8", "7"})
+"""Those aiohttp speaks."""
 
 NOT_RELAYED = frozenset({407, 421, 426})
 """Statuses of the upstream that mean something else between the client and us: 502 instead."""
@@ -162,10 +168,31 @@ class Watch:
         self._timer.cancel()
 
 
+def asks_for_websocket(request: web.BaseRequest) -> bool:
+    """Whether the request is a client's opening handshake (RFC 6455, 4.2.1).
+
+    ``WebSocketResponse.can_prepare`` would say the same and make half an answer for that.
+    """
+    headers = request.headers
+    return (
+        headers.get(hdrs.UPGRADE, "").strip().lower() == "websocket"
+        and _UPGRADES.search(",".join(headers.getall(hdrs.CONNECTION, ()))) is not None
+        and headers.get(hdrs.SEC_WEBSOCKET_VERSION) in _VERSIONS
+        and _is_nonce(headers.get(hdrs.SEC_WEBSOCKET_KEY, ""))
+    )
+
+
+def _is_nonce(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key)) == 16
+    except ValueError:
+        return False
+
+
 def offered_by(request: web.Request) -> list[str]:
     """The subprotocols of the first header: the one aiohttp answers."""
-    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
-    return [one.strip() for one in offered.split(",") if one.strip()]
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL)
+    return [one.strip() for one in offered.split(",") if one.strip()] if offered else []
 
 
 def refusal(
