@@ -28,7 +28,7 @@ from running import (
 
 from voiceproxy import Binary, Close, Session, Text, Upstream, hookimpl
 from voiceproxy.app import RECEPTION
-from voiceproxy.leg import UNSENT_BYTES
+from voiceproxy.backlog import UNSENT_BYTES
 from voiceproxy.testing import FakeBackend, FakeUpstream, connected, listening
 
 both_loops = pytest.mark.both_loops

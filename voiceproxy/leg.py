@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
@@ -13,6 +12,7 @@ from aiohttp import ClientError, WSMsgType
 from aiohttp.client_ws import ClientWebSocketResponse
 from aiohttp.web_ws import WebSocketResponse
 
+from voiceproxy.backlog import keep_little
 from voiceproxy.frames import Close, Frame, Text
 from voiceproxy.outbox import Outbox
 from voiceproxy.progress import Progress
@@ -24,16 +24,6 @@ TEXT, BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 
 LOST = (ConnectionError, ClientError)
 """What a write raises when the connection is gone."""
-
-UNSENT_BYTES = 8192
-"""How much unsent data the kernel may hide from us; without it, seconds of speech."""
-
-TCP = int(socket.IPPROTO_TCP)
-NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-"""The option for that, where the system has it."""
-
-UNWRITTEN_BYTES = 4096
-"""How much the event loop may hold that the kernel does not take yet; it would take 64 KiB."""
 
 MAX_PONGS_WHILE_BLOCKED = 64
 """A peer that pings and never reads gets no more answers than that (RFC 6455, 5.5.3 allows it)."""
@@ -119,7 +109,7 @@ class Leg:
         self._beat: asyncio.TimerHandle | None = None
         if heartbeat > 0:
             self._beat = self._loop.call_later(self._half_beat, self._on_beat)
-        _keep_little_unsent(transport)
+        keep_little(transport)
 
     # Writing.
 
@@ -316,16 +306,3 @@ def _resume(write: Coroutine[Any, Any, None], blocked_on: Any) -> Generator[Any,
     """Go on with a coroutine that has been started and waits for that future."""
     yield blocked_on
     yield from write.__await__()
-
-
-def _keep_little_unsent(transport: asyncio.Transport) -> None:
-    if transport.is_closing():
-        return  # it was lost before its first frame, and uvloop has nothing to set any more
-    transport.set_write_buffer_limits(high=UNWRITTEN_BYTES)
-    peer = transport.get_extra_info("socket")
-    if NOTSENT_LOWAT is None or peer is None:
-        return
-    try:
-        peer.setsockopt(TCP, NOTSENT_LOWAT, UNSENT_BYTES)
-    except (OSError, ValueError):
-        return  # it is no TCP, or the peer is gone already
