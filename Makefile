@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+# These start processes and wait for them, so they run beside the others.
+BESIDE := tests/integration tests/test_serve.py tests/test_workers.py
 NODE := tests/node
 NODE_PACKAGES := $(NODE)/node_modules/.package-lock.json
 
@@ -14,9 +16,9 @@ run: $(RUNS)  ## serve the openai backend with a simulated upstream; needs no ke
 
 test: $(READY) $(NODE_PACKAGES)  ## every test but the long ones, with branch coverage
 	$(BIN)/coverage erase
-	@status=0; log=$(VENV)/integration.log; \
-	$(BIN)/coverage run -m pytest -m "not deep" tests/integration >$$log 2>&1 & beside=$$!; \
-	$(BIN)/coverage run -m pytest -m "not deep" --ignore=tests/integration || status=$$?; \
+	@status=0; log=$(VENV)/beside.log; \
+	$(BIN)/coverage run -m pytest -m "not deep" $(BESIDE) >$$log 2>&1 & beside=$$!; \
+	$(BIN)/coverage run -m pytest -m "not deep" $(BESIDE:%=--ignore=%) || status=$$?; \
 	wait $$beside || status=$$?; cat $$log; exit $$status
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
