@@ -1154,8 +1154,8 @@ POOL = (
     Mutant(
         "DEF-1",
         f"{OPENAI}/audio_input.py",
-        "yield append_frame(audio[start : start + MAX_APPEND])",
-        "yield append_frame(audio)",
+        "yield Text(append_event(audio[start : start + MAX_APPEND]))",
+        "yield Text(append_event(audio))",
     ),
     Mutant(
         "DEF-2",

@@ -321,6 +321,7 @@ def _calls(handle):
         "settings_refused": lambda: handle.settings_refused("a"),
         "dial": lambda: handle.dial(),
         "pass_audio": lambda: handle.pass_audio(True),
+        "encode_audio": lambda: handle.encode_audio(bytes),
     }
     return {name: call for name, call in calls.items() if hasattr(type(handle), name)}
 

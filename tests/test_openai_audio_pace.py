@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import gc
 
+import orjson
 import pytest
 from openai_session import Conversation, appended
 
 from voiceproxy_openai.microphone import Microphone
 
 
-def stream(s: Conversation, size: int, seconds: float, period: float = 0.02) -> list:
-    """Frames of ``size`` bytes at that period; returns what the client got meanwhile."""
+def stream(
+    s: Conversation, size: int, seconds: float, period: float = 0.02, *, encoded: bool = False
+) -> list:
+    """Frames of ``size`` bytes at that period; returns what the client got meanwhile.
+
+    ``encoded``: as the host sends them by itself.
+    """
     got = []
     for _ in range(round(seconds / period)):
-        s.client(bytes(size))
-        appended(s.sent())
+        if encoded:
+            assert s.driver.core.to_upstream.passes_audio()
+            appended([orjson.loads(s.driver.core.to_upstream.encode(bytes(size)))])
+        else:
+            s.client(bytes(size))
+            appended(s.sent())
         s.advance(period)
         got += s.got()
     return got
@@ -29,15 +39,17 @@ def declared(rate: int, encoding: str = "linear16") -> Conversation:
     ("rate", "sent"),
     [(16000, 24000), (16000, 48000), (24000, 16000), (48000, 44100), (16000, 8000)],
 )
-def test_another_rate_is_warned_of_once_with_the_fix(rate, sent):
-    messages = stream(declared(rate), sent * 2 // 50, 20)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_another_rate_is_warned_of_once_with_the_fix(rate, sent, encoded):
+    messages = stream(declared(rate), sent * 2 // 50, 20, encoded=encoded)
     assert [(m["type"], m["code"]) for m in messages] == [("Warning", "AUDIO_RATE_MISMATCH")]
     assert f"Declare linear16 at {sent} Hz" in messages[0]["description"]
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 44100, 48000])
-def test_the_declared_rate_is_not_warned_of(rate):
-    assert stream(declared(rate), rate * 2 // 50, 20) == []
+@pytest.mark.parametrize("encoded", [False, True])
+def test_the_declared_rate_is_not_warned_of(rate, encoded):
+    assert stream(declared(rate), rate * 2 // 50, 20, encoded=encoded) == []
 
 
 def test_g711_is_measured_in_its_own_samples():

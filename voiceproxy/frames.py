@@ -131,6 +131,21 @@ def as_frame(frame: Sendable) -> Frame:
     raise TypeError(f"send a Text, a Binary or a dict, not {type(frame).__name__}")
 
 
+def message_in(frame: Frame) -> dict[str, Any] | None:
+    """The frame's message, parsed for one plugin alone; None when it holds none.
+
+    A message has a type, so that a plugin can look at it without a doubt.
+    """
+    if not isinstance(frame, Text):
+        return None
+    try:
+        message = frame.message()
+    except ValueError:
+        return None
+    has_type = isinstance(message, dict) and isinstance(message.get("type"), str)
+    return message if has_type else None
+
+
 @dataclass(frozen=True, slots=True)
 class Close:
     """The end of a connection: the code and the reason, as received or as they will be sent."""

@@ -145,6 +145,11 @@ class Gate:
         else:
             self._rest.append((frame, message))
 
+    @property
+    def is_open(self) -> bool:
+        """True once the Settings are applied: from then on audio is the translator's at once."""
+        return self._progress is APPLIED
+
     def settings_applied(self) -> None:
         """The translator has told the client; what waited goes on (SES-4)."""
         if self._progress is not Progress.SENT:
@@ -157,8 +162,9 @@ class Gate:
         self._drop()
         for frame, message in waiting:
             inputs.submit_next(Source.CLIENT, self._translator.client_frame, frame, message)
-        if getattr(self._translator, "forwards_audio", False):
-            self._core.to_upstream.pass_audio(None)
+        lane = self._core.to_upstream
+        if lane.encode is not None or getattr(self._translator, "forwards_audio", False):
+            lane.pass_audio(None)
 
     def settings_refused(self, description: str, code: str) -> None:
         """The upstream refused the Settings; the next ones count as the first (DEF-13)."""

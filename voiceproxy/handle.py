@@ -244,6 +244,22 @@ class TranslatorSession(_Handle):
         else:
             core.to_client.show_audio()
 
+    def encode_audio(self, encode: Callable[[bytes], bytes] | None) -> None:
+        """Let the host send the client's audio on itself, as the text frames ``encode`` makes.
+
+        ``encode`` gets the payload of a binary frame and returns that of the text frame for the
+        upstream, ``b""`` for none. It sends nothing; a timer may. From the moment the Settings are
+        applied ``client_frame`` need not see audio, though it may still be called with some, and
+        always with frames of more than 1 MiB. Plugins see all they ask for. None: it sees all.
+        """
+        core = self._core
+        core.inputs.check_thread()
+        core.to_upstream.encode_audio(encode)
+        if encode is None:
+            core.to_upstream.show_audio()
+        elif core.gate is None or core.gate.is_open:
+            core.to_upstream.pass_audio(None)
+
     @property
     def audio_passed_at(self) -> float:
         """When (``now``) the host last sent audio on that ``upstream_frame`` has not seen."""

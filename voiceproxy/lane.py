@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voiceproxy.chains import Chain, Direction, Link
 from voiceproxy.errors import PluginFault
-from voiceproxy.frames import NORMAL, Frame, Text
+from voiceproxy.frames import NORMAL, Frame, Text, message_in
 from voiceproxy.hold import Hold, Line, OnTimeout
 from voiceproxy.inputs import FROM_CLIENT, MAX_GENERATED
 
@@ -44,6 +44,7 @@ class Lane:
         "barge_in",
         "came",
         "deliver",
+        "encode",
         "frame",
         "held_bytes",
         "held_frames",
@@ -71,6 +72,7 @@ class Lane:
         """Where a frame goes that every plugin let pass."""
         self._unseen = False
         self._listener: Turn | None = None
+        self.encode: Callable[[bytes], bytes] | None = None
         self.passed_at = 0.0
         """When audio last went past the session (``passed``)."""
         self.barge_in: str | None = None
@@ -107,6 +109,10 @@ class Lane:
     def show_audio(self) -> None:
         """From now on the translator looks at it again."""
         self._unseen = False
+
+    def encode_audio(self, encode: Callable[[bytes], bytes] | None) -> None:
+        """What goes past the session goes as the text this makes of it; None: as it is."""
+        self.encode = encode
 
     def passes_audio(self) -> bool:
         """True when a binary frame from the peer goes on as it is, at once, and nobody is told.
@@ -151,7 +157,7 @@ class Lane:
         seen = self.observed if link.observer and self.observed is not None else frame
         message = None
         if link.wants_message:
-            message = _own_copy(seen)
+            message = message_in(seen)
             if message is None:
                 return False
         self.frame, self._seen, self._place = frame, seen, link.place
@@ -296,7 +302,7 @@ class Lane:
         """The session is over. A plugin may still keep a Hold, and with it this lane."""
         self.stop_holding()
         self._sent.clear()
-        self._seen = self._kept = self.observed = self._listener = None
+        self._seen = self._kept = self.observed = self._listener = self.encode = None
         self._unseen = False
         del self._core, self.deliver
 
@@ -310,18 +316,3 @@ def _in_place_of(frame: Frame, sent: Frame) -> Frame:
     if isinstance(frame, Text) and isinstance(sent, Text) and frame.only and sent.only is None:
         return sent.for_dialect(frame.only) if sent.type == frame.type else sent
     return sent
-
-
-def _own_copy(frame: Frame) -> dict[str, Any] | None:
-    """The frame's message, parsed for one plugin alone; None when it holds none.
-
-    A message has a type, so that a plugin can look at it without a doubt.
-    """
-    if not isinstance(frame, Text):
-        return None
-    try:
-        message = frame.message()
-    except ValueError:
-        return None
-    has_type = isinstance(message, dict) and isinstance(message.get("type"), str)
-    return message if has_type else None

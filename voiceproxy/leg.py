@@ -22,6 +22,12 @@ Socket = WebSocketResponse[Any] | ClientWebSocketResponse[Any]
 TEXT, BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 """Under names of their own: members found through their class take ten times as long."""
 
+Encode = Callable[[bytes], bytes]
+"""See ``TranslatorSession.encode_audio``."""
+
+MAX_ENCODED = 1024 * 1024
+"""Bytes of audio that are encoded as one frame: an upstream may take no longer ones."""
+
 LOST = (ConnectionError, ClientError)
 """What a write raises when the connection is gone."""
 
@@ -113,8 +119,12 @@ class Leg:
 
     # Writing.
 
-    def write_now(self, data: bytes) -> bool:
-        """Write a binary frame past the outbox; False, and nothing done, when others go first."""
+    def write_now(self, data: bytes, encode: Encode | None = None) -> bool:
+        """Write a binary frame, or the text it is encoded as, past the outbox.
+
+        Nothing is written when it is encoded as nothing; False, and nothing done, when others go
+        first or it is too long.
+        """
         outbox = self.outbox
         if (
             self._writer is not None
@@ -123,14 +133,23 @@ class Leg:
             or outbox.close is not None
         ):
             return False
-        write = self.websocket.send_frame(data, BINARY)
+        kind = BINARY
+        if encode is not None:
+            if len(data) > MAX_ENCODED:
+                return False
+            data, kind = encode(data), TEXT
+            if not data:
+                return True
+        write = self.websocket.send_frame(data, kind)
         try:
             blocked_on = write.send(None)
         except (StopIteration, *LOST):
             pass  # written, or nobody is left to read it, which whoever reads the peer will see
         else:
             self._writer = self._task("writer", self._write_on(write, blocked_on))
-        outbox.total.count(len(data))
+        total = outbox.total
+        total.frames += 1
+        total.bytes += len(data)
         return True
 
     def flush(self) -> None:

@@ -99,7 +99,7 @@ class Relay:
             if close is not None:
                 leg.peer_has_closed()
                 core.client_closed(close)
-        except Exception:
+        except (Exception, SystemExit):
             core.log.exception("relaying failed; the session ends")
             self._break()
         finally:
@@ -124,11 +124,14 @@ class Relay:
         return core.client_may_send
 
     def _binary_from_client(self, data: bytes) -> bool:
-        core, leg = self._core, self._upstream_leg
-        if len(data) > self._timing.max_client_frame:
+        core, leg, size = self._core, self._upstream_leg, len(data)
+        lane = core.to_upstream
+        if size > self._timing.max_client_frame:
             self._refuse_size()
-        elif data and leg is not None and core.to_upstream.passes_audio() and leg.write_now(data):
-            core.to_upstream.came.count(len(data))
+        elif size and leg is not None and lane.passes_audio() and leg.write_now(data, lane.encode):
+            came = lane.came
+            came.frames += 1
+            came.bytes += size
             return True  # nothing waits
         else:
             core.client_frame(Binary(data))

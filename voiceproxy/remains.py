@@ -33,6 +33,9 @@ class NoLane:
     def show_audio(self) -> None:
         """Show nothing."""
 
+    def encode_audio(self, encode: object) -> None:
+        """Encode nothing."""
+
 
 class Remains:
     """Takes the session's place in its handles once it is over.

@@ -16,16 +16,16 @@ _PREFIX = b'{"type":"input_audio_buffer.append","audio":"'
 _SUFFIX = b'"}'
 
 
-def append_frame(audio: bytes) -> Text:
-    """Audio in the API's format, at most 15 MiB of it, as one append event."""
+def append_event(audio: bytes) -> bytes:
+    """Audio in the API's format, at most 15 MiB of it, as one append event in JSON."""
     # Concatenated, not encoded: base64 needs no escaping, and this runs fifty times a second.
-    return Text(_PREFIX + pybase64.b64encode(audio) + _SUFFIX)
+    return _PREFIX + pybase64.b64encode(audio) + _SUFFIX
 
 
 def append_frames(audio: bytes) -> Iterator[Text]:
     """Audio in the API's format as append events, split at 15 MiB (AUD-17)."""
     for start in range(0, len(audio), MAX_APPEND):
-        yield append_frame(audio[start : start + MAX_APPEND])
+        yield Text(append_event(audio[start : start + MAX_APPEND]))
 
 
 class AudioInput:
@@ -43,8 +43,16 @@ class AudioInput:
         size = len(audio)
         if size > MAX_APPEND or not size:
             return self.append(audio)
-        self._send(append_frame(audio))
+        self._send(Text(append_event(audio)))
         return size
+
+    def encode(self, data: bytes) -> bytes:
+        """The same for whoever sends what it becomes: one append event, ``b""`` for no audio yet.
+
+        Of at most 1 MiB.
+        """
+        audio = self._conversion.feed(data)
+        return append_event(audio) if audio else b""
 
     def flush(self) -> int:
         """The end of the stream: the samples the resampler held back go up as well."""

@@ -59,25 +59,39 @@ class Microphone:
         session = self._session
         audio = self._input = AudioInput(plan.input, session.to_upstream)
         self._pace = AudioPace(plan.input, session.now, self._warn)
-        if plan.manual_commit:
+        if not plan.manual_commit:
+            session.encode_audio(self._encode)
+        else:
             self._commits = ManualCommits(
                 session, self._settings, plan.input.native, self._gate, audio.append, self._commit
             )
 
     def _warn(self, description: str) -> None:
-        self._messages.warning("AUDIO_RATE_MISMATCH", description)
+        # By a timer: nothing may be sent while a frame is encoded.
+        self._session.later(0, lambda: self._messages.warning("AUDIO_RATE_MISMATCH", description))
 
     def feed(self, data: bytes) -> None:
-        """A binary frame, fifty times a second."""
+        """A binary frame, fifty times a second where turns are manual."""
         if self._input is None:
             return
         size = self._input.feed(data)
         if self._commits is not None:
             self._commits.appended(size)
-        if self._pace is not None:
-            self._pace.received(len(data))
-            if self._pace.known:
-                self._pace = None
+        self._measure(len(data))
+
+    def _encode(self, data: bytes) -> bytes:
+        """The same where nothing else follows from it; the host sends what it becomes."""
+        self._measure(len(data))
+        return self._input.encode(data) if self._input is not None else b""
+
+    def _measure(self, size: int) -> None:
+        if self._pace is None:
+            return
+        self._pace.received(size)
+        if self._pace.known:
+            self._pace = None
+            if self._commits is None and self._input is not None:
+                self._session.encode_audio(self._input.encode)
 
     def response_over(self) -> None:
         """No response is running any more."""
@@ -87,6 +101,7 @@ class Microphone:
     def closed(self) -> None:
         """The end: what the client has said so far goes up before the close frame."""
         self._pace = None
+        self._session.encode_audio(None)
         if self._input is None:
             return
         size = self._input.flush()

@@ -23,7 +23,7 @@ from .dialogues import agent
 from .figures import Figure, table
 from .instructions import counted
 from .lines import Switchboard
-from .loads import Costs, Load, costs, loads, stay_off, tell
+from .loads import Costs, Load, costs, loads, settle, stay_off, tell
 from .proxies import LOAD_CORE, Direct
 from .sessions import growth, idle_memory, latency, ratios, set_ups, start_up
 
@@ -70,6 +70,7 @@ def everything(directory: Path, given: argparse.Namespace) -> list[Figure]:
     scale = given.scale or (0.4 if given.quick else 1.0)
     figures: list[Figure] = []
     with field_of(directory, plugins) as contestants, Switchboard() as switchboard:
+        settle(contestants, switchboard)
         for load in loads(scale):
             entered = [one for one in contestants if load.up_only or one.name != OPENAI_24K]
             found = costs(entered, switchboard, load, rounds)

@@ -51,8 +51,11 @@ RELAYED = {
 }
 """The same from socket to socket."""
 
+ENCODED = {UP_BYTES: 438, 960: 354}
+"""The same up to the Realtime API, by the bytes of 20 ms: from 16 kHz and from 24 kHz."""
+
 INSTRUCTIONS = {
-    (OPENAI, "up"): 3.66,
+    (OPENAI, "up"): 3.22,
     (OPENAI, "down"): 3.36,
     (DEEPGRAM, "up"): 1.15,
     (DEEPGRAM, "down"): 1.18,
@@ -139,6 +142,39 @@ async def test_a_frame_from_socket_to_socket_takes_no_more_steps_than_its_budget
     assert max(taken) <= RELAYED[name], taken
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the budgets are those of 3.11")
+@pytest.mark.parametrize("size", ENCODED)
+async def test_a_frame_that_is_encoded_takes_no_more_steps_than_its_budget(size: int) -> None:
+    there: asyncio.Future[web.WebSocketResponse[bool]] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def be_realtime(socket: web.WebSocketResponse[bool], request: web.Request) -> None:
+        await socket.receive()
+        await socket.send_json({"type": "session.updated", "session": {}})
+        there.set_result(socket)
+        await over.wait()
+        await socket.receive()
+
+    async with (
+        relaying(be_realtime, backend={"translator": _translator}, heartbeat=0) as proxy,
+        connected(proxy.endpoint) as client,
+    ):
+        await client.send_str(settings_for(size).decode())
+        upstream = await there
+        while "SettingsApplied" not in (await client.receive()).data:
+            continue
+
+        async def cross() -> None:
+            await client.send_bytes(tone(size))
+            assert (await upstream.receive()).type is WSMsgType.TEXT
+
+        for _ in range(20):
+            await cross()
+        taken = [await steps_meanwhile(cross) for _ in range(10)]
+        over.set()
+    assert max(taken) <= ENCODED[size], taken
+
+
 def _backend(dialect: str) -> dict[str, object]:
     if dialect == "passed on":
         return {}
@@ -146,11 +182,12 @@ def _backend(dialect: str) -> dict[str, object]:
     return {"translator": lambda session: ComponentTranslator(session, settings, None)}
 
 
-def _openai(size: int, plugins: Sequence[object]) -> Driver:
-    def translator(session: TranslatorSession) -> Translator:
-        return OpenAITranslator(session, OpenAISettings(response_timeout=86400))
+def _translator(session: TranslatorSession) -> Translator:
+    return OpenAITranslator(session, OpenAISettings(response_timeout=86400))
 
-    session = drive(translator=translator, plugins=plugins)
+
+def _openai(size: int, plugins: Sequence[object]) -> Driver:
+    session = drive(translator=_translator, plugins=plugins)
     session.client(Text(settings_for(size)))
     session.upstream({"type": "session.updated", "session": {}})
     session.upstream({"type": "response.created", "response": {"id": "resp_1"}})
