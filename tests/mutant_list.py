@@ -262,7 +262,12 @@ POOL = (
         "if model and not _MODEL_GIVEN_BY &",
         "if model and _MODEL_GIVEN_BY &",
     ),
-    Mutant("NET-8", f"{OPENAI}/audio_input.py", "return Text(_PREFIX", "return Binary(_PREFIX"),
+    Mutant(
+        "NET-8",
+        f"{OPENAI}/audio_input.py",
+        "self._send(Text(append_event",
+        "self._send(Binary(append_event",
+    ),
     Mutant("NET-13", f"{OPENAI}/upstream.py", '("api-key", key)', '("x-api-key", key)'),
     Mutant("NET-5", f"{OPENAI}/settings.py", 'dial: str = "after"', 'dial: str = "before"'),
     Mutant(
@@ -679,7 +684,10 @@ POOL = (
         "pybase64.b64encode(audio[2:])",
     ),
     Mutant(
-        "AUD-7", f"{OPENAI}/microphone.py", "        if plan.manual_commit:\n", "        if True:\n"
+        "AUD-7",
+        f"{OPENAI}/microphone.py",
+        "        if not plan.manual_commit:\n",
+        "        if False:\n",
     ),
     Mutant(
         "AUD-8", f"{OPENAI}/settings_mapping.py", "manual_commit=manual,", "manual_commit=False,"
