@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from running import PATIENCE
@@ -48,16 +50,26 @@ async def greet(request: web.Request) -> web.WebSocketResponse[Any]:
     return websocket
 
 
-async def greeting(*addresses: str) -> str:
-    """What is heard from an upstream on 127.0.0.1 whose name has these addresses."""
+async def greeting(*addresses: str, certified: str = "") -> str:
+    """What is heard from an upstream on 127.0.0.1 whose name, a.example, has these addresses.
+
+    ``certified``: over TLS, with a certificate for that name.
+    """
+    theirs = ours = None
+    if certified:
+        authority = trustme.CA()
+        theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(certified).configure_cert(theirs)
+        ours = ssl.create_default_context()
+        authority.configure_trust(ours)
     app = web.Application()
     app.router.add_get("/", greet)
     found = Connector(limit=0, force_close=True, resolver=Addresses(*addresses))
     async with (
         asyncio.timeout(PATIENCE),
-        listening(app) as url,
+        listening(app, tls=theirs) as url,
         aiohttp.ClientSession(connector=found) as client,
-        client.ws_connect(URL(str(url)).with_host("a.example")) as websocket,
+        client.ws_connect(URL(url).with_host("a.example"), ssl=ours or True) as websocket,
     ):
         return await websocket.receive_str()
 
@@ -65,6 +77,13 @@ async def greeting(*addresses: str) -> str:
 @both_loops
 async def test_an_upstream_with_one_address_is_reached():
     assert await greeting("127.0.0.1") == "hello, a.example"
+
+
+@both_loops
+async def test_the_certificate_of_the_only_address_must_be_for_the_name():
+    assert await greeting("127.0.0.1", certified="a.example") == "hello, a.example"
+    with pytest.raises(aiohttp.ClientConnectorCertificateError):
+        await greeting("127.0.0.1", certified="b.example")
 
 
 @both_loops
