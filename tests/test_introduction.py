@@ -35,6 +35,30 @@ def test_a_plugin_may_add_fields_to_every_record_of_a_session_and_leaves_the_lin
     assert (record.trace_id, record.customer, record.one_more) == ("0af7", "ada", 1)
 
 
+def test_a_trace_id_may_have_any_character(caplog):
+    caplog.set_level(logging.DEBUG)
+    log = SessionLog(logging.getLogger("test"), "5e55", "50%d %s")
+    log.info("100%")
+    log.warning("%d frames", 3)
+    log.tell("session opened at %s", "/openai")
+    log.tell("100%")
+    lines = ["100%", "3 frames", "session opened at /openai", "100%"]
+    assert [one.getMessage() for one in caplog.records] == [f"[50%d %s] {line}" for line in lines]
+
+
+def test_a_record_names_the_line_of_code_it_is_logged_from(log, caplog):
+    log.info("one")
+    log.log(logging.INFO, "another")
+    try:
+        int("three")
+    except ValueError:
+        log.exception("a third")
+    assert {(one.filename, one.funcName) for one in caplog.records} == {
+        ("test_introduction.py", "test_a_record_names_the_line_of_code_it_is_logged_from")
+    }
+    assert caplog.records[-1].exc_info[0] is ValueError
+
+
 def test_the_hosts_own_lines_have_the_same_prefix_and_attributes(log, caplog):
     log.fields["customer"] = "ada"
     log.tell("session opened at %s", "/openai")

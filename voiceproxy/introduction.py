@@ -50,12 +50,17 @@ class SessionLog(logging.LoggerAdapter[logging.Logger]):
         self.fields: dict[str, object] = {"session_id": session_id, "trace_id": trace_id}
         super().__init__(logger, self.fields)
         self.session_lines = True
-        self._prefix = trace_id
+        self._prefix = f"[{trace_id}] "
+        self._format = self._prefix.replace("%", "%%")
+        """The same where arguments are put into the line: a client may call itself anything."""
 
-    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+    def log(self, level: int, msg: object, *args: object, **options: Any) -> None:
         """Prefix the message with ``[trace id]``; give the record its attributes."""
-        kwargs["extra"] = {**self.fields, **(kwargs.get("extra") or {})}
-        return f"[{self._prefix}] {msg}", kwargs
+        if self.isEnabledFor(level):
+            options["extra"] = {**self.fields, **(options.get("extra") or {})}
+            options["stacklevel"] = options.get("stacklevel", 1) + 1  # the caller's, not this line
+            line = (self._format if args else self._prefix) + str(msg)
+            self.logger.log(level, line, *args, **options)
 
     def tell(self, text: str, *arguments: object) -> None:
         """Log one of the host's own lines about the session's life, while ``session_lines``.
@@ -65,7 +70,7 @@ class SessionLog(logging.LoggerAdapter[logging.Logger]):
         logger = self.logger
         if not self.session_lines or not logger.isEnabledFor(logging.INFO):
             return
-        message = f"[{self._prefix}] {text}"
+        message = (self._format if arguments else self._prefix) + text
         where = logger.name, logging.INFO, __file__, 0
         record = logger.makeRecord(*where, message, arguments, None, "tell", self.fields)
         logger.handle(record)
