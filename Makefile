@@ -26,8 +26,11 @@ test: $(READY) $(NODE_PACKAGES)  ## every test but the long ones, with branch co
 deep: $(READY) debian-packages  ## long property, load and packaging tests
 	$(BIN)/python -m pytest -m deep
 
-fuzz: $(READY)  ## random and longer: make fuzz EXAMPLES=20000
-	VOICEPROXY_FUZZ=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest -m deep tests/test_openai_stateful.py tests/test_openai_stateful_adversary.py
+fuzz: fuzz-frames fuzz-events  ## a million mutated frames, then events in any order
+
+.PHONY: fuzz-events
+fuzz-events: $(READY)  ## events in any order, other ones each time: make fuzz-events EXAMPLES=20000
+	VOICEPROXY_FUZZ=$(or $(EXAMPLES),1000) $(BIN)/python -m pytest -m deep tests/test_openai_stateful.py tests/test_openai_stateful_adversary.py
 
 mutants: $(READY)  ## break rules of the contract one by one: make mutants SEED=1
 	$(BIN)/python tests/contract_mutants.py --seed $(or $(SEED),0)
