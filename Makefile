@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 # These start processes and wait for them, so they run beside the others.
-BESIDE := tests/integration tests/test_serve.py tests/test_workers.py
+BESIDE := tests/integration $(addprefix tests/test_,cli.py serve.py talk_process.py workers.py)
 NODE := tests/node
 NODE_PACKAGES := $(NODE)/node_modules/.package-lock.json
 

@@ -1295,8 +1295,8 @@ POOL = (
     Mutant(
         "LOG-3",
         f"{HOST}/introduction.py",
-        'return f"[{self._prefix}] {msg}", kwargs',
-        "return msg, kwargs",
+        "(self._format if args else self._prefix) + str(msg)",
+        "str(msg)",
     ),
 )
 """As many of these as there are in the core are picked by a seed."""

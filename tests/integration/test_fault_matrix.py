@@ -179,7 +179,7 @@ SURVIVED: dict[str, Callable[[Stage, FaultyLine], Awaitable[None]]] = {
 }
 GIVEN: dict[str, dict[str, object]] = {
     "pausing": {"client_buffer": 60_000, "upstream_buffer": 60_000},
-    "big": {"heartbeat": 0.5},
+    "big": {"heartbeat": 0.8},
 }
 
 
