@@ -19,8 +19,8 @@ _DOES_NOT = _RACES - {"addr_infos"}
 class Connector(aiohttp.TCPConnector):
     """aiohttp's connector, which lets several addresses race and opens a socket of its own for it.
 
-    Where there is one address the event loop connects by itself. That spares a fifth of what a
-    connection costs: objects, system calls, and with uvloop a question to a thread.
+    Where there is one address the event loop connects by itself. That spares objects, system calls
+    and, with uvloop, a question to a thread.
     """
 
     async def _wrap_create_connection(
